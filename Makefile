@@ -1,0 +1,72 @@
+# Everything a person types here. `make` alone lists it.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check lint types imports template contracts up invoke replay shops benchmarks generate lock clean
+
+help: ## list what can be done
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+setup: $(STAMP) ## the environment in .venv, with every version pinned
+
+$(STAMP): requirements/development.txt pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "Python is missing: install Python 3.11 or newer, then run 'make setup' again."; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "$$($(PYTHON) --version) is too old: install Python 3.11 or newer, then run 'make setup PYTHON=python3.11'."; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "Python's venv module is missing: on Debian 'apt-get install python3-venv', then run 'make setup' again."; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/development.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
+	@touch $@
+
+demo: setup ## the main job: refunds negotiated end to end on this machine, as a story, a table and an HTML report
+	@$(BIN)/python -m sandbox demo
+
+up: setup ## stay up on 127.0.0.1 (PORT=8000)
+	@$(BIN)/python -m sandbox up --port $(or $(PORT),8000)
+
+invoke: setup ## call one function: FUNCTION=name EVENT=file
+	@$(BIN)/python -m sandbox invoke $(or $(FUNCTION),$(error name the function: make invoke FUNCTION=webhook_intake EVENT=events/...)) $(or $(EVENT),$(error name the event's file: EVENT=events/...))
+
+replay: setup ## run recorded events through the system: FILE=events.jsonl[.gz]
+	@$(BIN)/python -m sandbox replay $(or $(FILE),$(error name the file: make replay FILE=events.jsonl))
+
+shops: setup ## the shops of the sandbox
+	@$(BIN)/python -m sandbox shops
+
+test: setup ## the tests
+	$(BIN)/pytest -n 2
+
+check: test lint types imports template contracts ## everything that must be green before a commit
+
+lint: setup
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: setup
+	$(BIN)/mypy
+
+imports: setup
+	$(BIN)/lint-imports
+
+template: setup
+	$(BIN)/cfn-lint template.yaml
+
+contracts: setup
+	$(BIN)/python events/generate.py --check
+
+benchmarks: setup ## calls, write units, CPU and start-up beside their targets
+	$(BIN)/python benchmarks/run.py
+
+generate: setup ## write anew what is generated from code
+	$(BIN)/python events/generate.py
+
+lock: setup ## resolve the pinned versions anew
+	cd requirements && ../$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade -o development.txt development.in
+	cd requirements && ../$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -c development.txt -o runtime.txt runtime.in
+
+clean: ## remove what was installed and made
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build

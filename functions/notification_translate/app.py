@@ -1,0 +1,35 @@
+"""Queued deliveries become catalogue events on the bus.
+
+In: SQS messages from webhook_intake. Out: events of source ``aftercare.marketplaces``; what cannot be understood is
+set aside in the intake table and acknowledged; what failed in passing is delivered again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from aftercare import bootstrap
+from aftercare.aws.batch import process_batch
+from aftercare.aws.logs import log
+
+
+def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
+    messages = {record["messageId"]: record["body"] for record in event["Records"]}
+    outcome = bootstrap.notification_translator().translate(messages)
+    for entry in outcome.set_aside:
+        log(
+            "delivery set aside",
+            level="WARNING",
+            state=entry.shelf,
+            shop=entry.shop,
+            delivery_id=entry.delivery_id,
+            reason=entry.reason,
+        )
+
+    def raise_its_error(record: Mapping[str, Any]) -> None:
+        error = outcome.errors.get(record["messageId"])
+        if error is not None:
+            raise error
+
+    return process_batch(event, raise_its_error)

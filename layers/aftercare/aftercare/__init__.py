@@ -1,0 +1,1 @@
+"""After-sales service for marketplace shops: refund negotiation, parcels, scores and service tags."""

@@ -1,0 +1,1 @@
+"""The AWS side of the ports: the only place that knows the SDK."""

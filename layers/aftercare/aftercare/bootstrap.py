@@ -1,0 +1,251 @@
+"""Assembles the real objects, once per cold start.
+
+A handler asks for its service here. Every part that touches the world can be replaced as a whole with ``install``:
+the offline cloud hands in its clock, its clients and its HTTP.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from aftercare.kernel.ports import Bus, Clock, Http, Marketplace, Queue, Secrets
+from aftercare.kernel.table import Table
+
+if TYPE_CHECKING:
+    # imported where they are assembled: a function pays only for what it uses
+    from aftercare.consuming import Consumer
+    from aftercare.intake.receiving import WebhookIntake
+    from aftercare.intake.relay import Relay
+    from aftercare.intake.service import Translator
+    from aftercare.kernel.due import DueSweep
+    from aftercare.kernel.records import RecordWriter
+    from aftercare.negotiation.model.links import LinkKeys
+    from aftercare.negotiation.service import Negotiation
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What all services share: the clock, SDK clients by service name, and HTTP to marketplaces."""
+
+    clock: Clock
+    clients: Callable[[str], Any]
+    http: Callable[[], Http]
+
+
+_installed: Parts | None = None
+_assembled: list[functools._lru_cache_wrapper[Any]] = []
+T = TypeVar("T")
+
+
+def install(parts: Parts | None) -> None:
+    """Replaces all parts of this process, or goes back to the real ones; what was assembled so far is forgotten."""
+    global _installed  # noqa: PLW0603  a process has one set of parts
+    _installed = parts
+    for assembler in _assembled:
+        assembler.cache_clear()
+
+
+def _parts() -> Parts:
+    if _installed is not None:
+        return _installed
+    from aftercare.aws.clients import client
+    from aftercare.aws.clock import SystemClock
+    from aftercare.aws.http import Urllib3Http
+
+    return Parts(clock=SystemClock(), clients=client, http=Urllib3Http)
+
+
+def _once(assemble: Callable[[], T]) -> Callable[[], T]:
+    assembler = functools.cache(assemble)
+    _assembled.append(assembler)
+    return assembler
+
+
+def _setting(name: str) -> str:
+    value = os.environ.get(name)
+    if not value:
+        raise RuntimeError(f"the environment variable {name} is not set: see the function in template.yaml")
+    return value
+
+
+def _table(setting: str) -> Table:
+    from aftercare.aws.table import DynamoTable
+
+    return DynamoTable(_parts().clients("dynamodb"), _setting(setting))
+
+
+def _bus() -> Bus:
+    from aftercare.aws.bus import EventBridgeBus
+
+    return EventBridgeBus(_parts().clients("events"), _setting("BUS_NAME"))
+
+
+def _queue(setting: str) -> Queue:
+    from aftercare.aws.queue import SqsQueue
+
+    return SqsQueue(_parts().clients("sqs"), _setting(setting))
+
+
+def _secrets() -> Secrets:
+    from aftercare.aws.secrets import SecretsManagerSecrets
+
+    return SecretsManagerSecrets(_parts().clients("secretsmanager"), _parts().clock)
+
+
+def _writer() -> RecordWriter:
+    from aftercare.kernel.records import RecordWriter
+
+    return RecordWriter(due_shards=int(_setting("DUE_SHARDS")))
+
+
+def _marketplaces(purpose: str) -> Callable[[str], Marketplace]:
+    """Gives a shop's marketplace with the secret of one purpose, ``read`` or ``act``; no function has both."""
+    from aftercare.marketplaces import doors
+
+    secrets, prefix = _secrets(), _setting("SECRET_PREFIX")
+    connect = doors.spender if purpose == "act" else doors.speaker
+    parts = _parts()
+    http = parts.http()
+
+    def marketplace(shop: str) -> Marketplace:
+        door, _, shop_id = shop.partition(":")
+        credentials = secrets.get(f"{prefix}/{purpose}/{door}/{shop_id}")
+        return connect(door, http, parts.clock, credentials)
+
+    return marketplace
+
+
+def _link_keys() -> Callable[[], LinkKeys]:
+    from aftercare.negotiation.model.links import LinkKeys
+
+    secrets, name = _secrets(), f"{_setting('SECRET_PREFIX')}/links"
+
+    def keys() -> LinkKeys:
+        secret = secrets.get(name)
+        return LinkKeys(
+            current=str(secret["current"]),
+            keys={key_id: str(key).encode() for key_id, key in secret.items() if key_id != "current"},
+        )
+
+    return keys
+
+
+# ---------------------------------------------------------------- one assembler a function
+
+
+@_once
+def webhook_intake() -> WebhookIntake:
+    from aftercare.intake.receiving import WebhookIntake
+    from aftercare.marketplaces import doors
+
+    return WebhookIntake(
+        secrets=_secrets(),
+        queue=_queue("INGRESS_QUEUE_URL"),
+        clock=_parts().clock,
+        secret_prefix=_setting("SECRET_PREFIX"),
+        verifier=doors.verifier,
+    )
+
+
+@_once
+def notification_translator() -> Translator:
+    from aftercare.intake.service import Translator
+    from aftercare.marketplaces import doors
+
+    return Translator(
+        bus=_bus(),
+        table=_table("INTAKE_TABLE"),
+        secrets=_secrets(),
+        clock=_parts().clock,
+        secret_prefix=_setting("SECRET_PREFIX"),
+        translation=doors.translation,
+    )
+
+
+def _negotiation() -> Negotiation:
+    from aftercare.negotiation.service import Negotiation
+    from aftercare.pages.wording import OfferWording
+
+    return Negotiation(_table("NEGOTIATION_TABLE"), _parts().clock, _writer(), OfferWording())
+
+
+@_once
+def negotiation_consumer() -> Consumer:
+    from aftercare.consuming import Consumer
+
+    negotiation = _negotiation()
+    return Consumer(
+        clock=_parts().clock,
+        intake_table=_table("INTAKE_TABLE"),
+        on_event=negotiation.take_in,
+        on_due=negotiation.wake,
+    )
+
+
+@_once
+def settlement_consumer() -> Consumer:
+    from aftercare.consuming import Consumer
+    from aftercare.negotiation.settlement import Settlement
+    from aftercare.pages.wording import OfferWording
+
+    clock = _parts().clock
+    settlement = Settlement(_table("NEGOTIATION_TABLE"), clock, _writer(), OfferWording(), _marketplaces("act"))
+    return Consumer(
+        clock=clock,
+        intake_table=_table("INTAKE_TABLE"),
+        on_event=settlement.take_in,
+        on_due=settlement.wake,
+    )
+
+
+@_once
+def notice_consumer() -> Consumer:
+    from aftercare.consuming import Consumer
+    from aftercare.negotiation.notices import BuyerNotice
+    from aftercare.pages.wording import OfferWording
+
+    notice = BuyerNotice(
+        _table("NEGOTIATION_TABLE"),
+        _parts().clock,
+        OfferWording(),
+        _marketplaces("read"),
+        _link_keys(),
+        _setting("PUBLIC_BASE_URL"),
+    )
+    return Consumer(clock=_parts().clock, intake_table=_table("INTAKE_TABLE"), on_event=notice.take_in)
+
+
+@dataclass(frozen=True)
+class OfferPageParts:
+    """What the buyer's page needs: the cases, and the keys that open its links."""
+
+    negotiation: Negotiation
+    keys: Callable[[], LinkKeys]
+
+
+@_once
+def offer_page() -> OfferPageParts:
+    return OfferPageParts(_negotiation(), _link_keys())
+
+
+@_once
+def event_relay() -> Relay:
+    from aftercare.intake.relay import Relay
+
+    return Relay(bus=_bus(), table=_table("INTAKE_TABLE"), clock=_parts().clock)
+
+
+@_once
+def deadline_sweep() -> DueSweep:
+    from aftercare.kernel.due import DueSweep, Owner
+    from aftercare.negotiation import store
+
+    owners = (
+        Owner(store.is_order, _queue("NEGOTIATION_QUEUE_URL")),
+        Owner(store.is_payout, _queue("SETTLEMENT_QUEUE_URL")),
+    )
+    return DueSweep(_table("NEGOTIATION_TABLE"), _parts().clock, int(_setting("DUE_SHARDS")), owners)

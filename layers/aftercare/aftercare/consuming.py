@@ -1,0 +1,53 @@
+"""How a function hears its queue: events of the bus, timers of the sweep, and what neither of them should have sent."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from aftercare.aws.batch import process_batch
+from aftercare.aws.logs import log
+from aftercare.events.catalogue import read_json
+from aftercare.intake import store
+from aftercare.intake.model import SetAside, Shelf
+from aftercare.kernel.due import from_message
+from aftercare.kernel.envelope import Event, EventData
+from aftercare.kernel.errors import MalformedInput
+from aftercare.kernel.ports import Clock
+from aftercare.kernel.table import Key, Table
+
+
+class Consumer:
+    """Hands each message to the one that understands it; poison is kept whole and acknowledged."""
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        intake_table: Table,
+        on_event: Callable[[Event[EventData]], None],
+        on_due: Callable[[Key], None] | None = None,
+    ) -> None:
+        self._clock = clock
+        self._intake_table = intake_table
+        self._on_event = on_event
+        self._on_due = on_due
+
+    def consume(self, event: Mapping[str, Any]) -> dict[str, Any]:
+        """In: an SQS event. Out: the partial batch answer."""
+        return process_batch(event, self._each)
+
+    def _each(self, record: Mapping[str, Any]) -> None:
+        body: str = record["body"]
+        try:
+            due = from_message(body)
+            if due is None:
+                self._on_event(read_json(body))
+            elif self._on_due is not None:
+                self._on_due(due)
+        except MalformedInput as malformed:
+            log("event set aside", level="ERROR", message_id=record["messageId"], reason=str(malformed))
+            digest = hashlib.sha256(body.encode()).hexdigest()
+            entry = SetAside(Shelf.EVENTS, "unknown", digest, self._clock.now(), str(malformed), body)
+            store.set_aside(self._intake_table, entry)

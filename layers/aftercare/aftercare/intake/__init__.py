@@ -1,0 +1,1 @@
+"""The way in: genuine deliveries, what could not be understood, and what buyers may ask us to forget."""

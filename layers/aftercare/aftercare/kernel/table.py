@@ -1,0 +1,145 @@
+"""A table of items as the rooms see it: keys, conditions and writes as plain data, sent through the ``Table`` port."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from aftercare.kernel.errors import Conflict
+
+Scalar = str | int
+Item = Mapping[str, Scalar]
+"""An item without its key: flat, text and integers only."""
+
+PARTITION = "pk"
+SORT = "sk"
+VERSION = "version"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Key:
+    partition: str
+    sort: str
+
+    def __str__(self) -> str:
+        return f"{self.partition}|{self.sort}"
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """Nothing stands under the key yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class VersionIs:
+    """The item is still the one that was read."""
+
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class AtLeast:
+    """A number of the stored item is not below ``minimum``."""
+
+    attribute: str
+    minimum: int
+
+
+Condition = Absent | VersionIs | AtLeast
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """Replaces the whole item; what ``attributes`` does not name is gone afterwards."""
+
+    key: Key
+    attributes: Item
+    conditions: tuple[Condition, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Increment:
+    """Adds to counters that start at 0; refused as a whole where a sum would pass its ceiling."""
+
+    key: Key
+    by: Mapping[str, int]
+    ceilings: Mapping[str, int] = field(default_factory=dict)
+    attributes: Item = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    key: Key
+    conditions: tuple[Condition, ...]
+
+
+Write = Put | Increment | Delete
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """A secondary index: its name and the two attributes that make its key."""
+
+    name: str
+    partition: str
+    sort: str
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """The items of one partition whose sort value lies in [lowest, highest], oldest first unless ``descending``."""
+
+    partition: str
+    lowest: str = ""
+    highest: str = "\U0010ffff"
+    index: Index | None = None
+    descending: bool = False
+    limit: int = 100
+    after: Mapping[str, Scalar] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """``items`` hold what the index projects, at least the key; ``next`` goes into ``Query.after``, None at the end."""
+
+    keys: tuple[Key, ...]
+    items: tuple[Item, ...]
+    next: Mapping[str, Scalar] | None
+
+
+class WriteRefused(Conflict):
+    """A condition did not hold; ``existing`` is what stands there instead."""
+
+    def __init__(self, key: Key, existing: Item | None) -> None:
+        super().__init__(f"condition failed on {key}")
+        self.key = key
+        self.existing = existing
+
+
+class TransactionRefused(Conflict):
+    """Nothing was written. ``refused`` maps the index of each write whose condition failed to what stands there.
+
+    It is empty when another write was under way on one of the items: read again and try again.
+    """
+
+    def __init__(self, refused: Mapping[int, Item | None]) -> None:
+        super().__init__(f"transaction refused at writes {sorted(refused)}")
+        self.refused = refused
+
+
+class Table(Protocol):
+    """One table. Reads by key are strongly consistent. Raises ``Transient`` when the store cannot answer now."""
+
+    def get(self, key: Key) -> Item | None: ...
+
+    def get_many(self, keys: Sequence[Key]) -> Mapping[Key, Item]:
+        """What stands under the keys, in one round trip for up to 100 of them; absent ones are left out."""
+
+    def write(self, write: Write) -> None:
+        """One conditional write; raises ``WriteRefused``."""
+
+    def transact(self, writes: Sequence[Write]) -> None:
+        """All or nothing; raises ``TransactionRefused``."""
+
+    def query(self, query: Query) -> Page: ...

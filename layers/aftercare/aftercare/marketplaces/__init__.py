@@ -1,0 +1,1 @@
+"""The marketplaces: one folder each, the same inside: verify, translate, act."""

@@ -1,0 +1,54 @@
+"""The doors: which marketplaces there are, what each can do, and its parts, loaded when first asked for.
+
+Every door's folder holds the same three modules: ``verify`` (who sent this, and when), ``translate`` (what it says)
+and ``act`` (what we ask of the marketplace). A shop has two secrets: ``read`` proves deliveries and signs what only
+speaks, ``act`` signs what spends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from types import ModuleType
+from typing import Any
+
+from aftercare.kernel.ports import SPENDING_ACTIONS, ActionType, Capabilities, Clock, Http, Marketplace
+
+CAPABILITIES: Mapping[str, Capabilities] = {
+    "standard": Capabilities(actions=frozenset(ActionType), deduplicates_keys=True),
+}
+"""Every door by its name: the part of ``shop`` before the colon, and its folder here."""
+
+SPEAKING_ACTIONS = frozenset(ActionType) - SPENDING_ACTIONS
+
+
+def verifier(door: str) -> Callable[..., str] | None:
+    """The door's check ``verify(headers, body, credentials, now)``; None for a door that does not exist."""
+    if door not in CAPABILITIES:
+        return None
+    check: Callable[..., str] = _part(door, "verify").verify
+    return check
+
+
+def translation(door: str) -> Callable[..., Any] | None:
+    """The door's reading of a genuine delivery; None for a door that does not exist."""
+    if door not in CAPABILITIES:
+        return None
+    reading: Callable[..., Any] = _part(door, "translate").translate
+    return reading
+
+
+def spender(door: str, http: Http, clock: Clock, credentials: Mapping[str, Any]) -> Marketplace:
+    """The shop's marketplace for what spends; ``credentials`` is the shop's ``act`` secret."""
+    connected: Marketplace = _part(door, "act").connect(http, clock, credentials, SPENDING_ACTIONS)
+    return connected
+
+
+def speaker(door: str, http: Http, clock: Clock, credentials: Mapping[str, Any]) -> Marketplace:
+    """The shop's marketplace for messages, offers and tags; ``credentials`` is the shop's ``read`` secret."""
+    connected: Marketplace = _part(door, "act").connect(http, clock, credentials, SPEAKING_ACTIONS)
+    return connected
+
+
+def _part(door: str, name: str) -> ModuleType:
+    return import_module(f"aftercare.marketplaces.{door}.{name}")

@@ -1,0 +1,1 @@
+"""The standard door, for one's own marketplace: Standard Webhooks in, signed actions out."""

@@ -1,0 +1,1 @@
+"""Refund negotiation: from a buyer's request to a kept promise."""

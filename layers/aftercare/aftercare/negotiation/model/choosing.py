@@ -1,0 +1,372 @@
+"""Which plan answers a case, with which offers, and why the others do not. Pure and explained."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Protocol
+
+from aftercare.events.vocabulary import Arm, OptionKind, RefundKind, RefundReason, RefundStage, Trigger
+from aftercare.kernel.ids import stable_fraction
+from aftercare.kernel.money import Money
+from aftercare.kernel.times import local_day
+from aftercare.negotiation.model.cases import Case, Hold, Option
+from aftercare.negotiation.model.orders import Asked, Order, Purchase
+from aftercare.negotiation.model.plans import (
+    Allowance,
+    BuyerSegment,
+    Coupon,
+    OptionPlan,
+    PartialRefund,
+    Plan,
+    RoundPlan,
+    ShopPolicy,
+    Situation,
+)
+from aftercare.rulepacks.negotiation import NegotiationRules
+
+BUYER_WINDOW = timedelta(days=30)
+
+
+class WhyNot(StrEnum):
+    """Why a case got no offer."""
+
+    NO_PLAN = "no_plan"
+    NO_MATCH = "no_match"
+    BUDGET_SPENT = "budget_spent"
+    BUYER_OVER_LIMIT = "buyer_over_limit"
+    ORDER_OVER_LIMIT = "order_over_limit"
+    GUARDRAIL = "guardrail"
+    DEADLINE_TOO_NEAR = "deadline_too_near"
+    HOLD_OUT = "hold_out"
+    SUPPRESSED = "suppressed"
+    ORDER_UNKNOWN = "order_unknown"
+    CURRENCY_MISMATCH = "currency_mismatch"
+    NOTHING_ASKED = "nothing_asked"
+    NOTHING_LEFT = "nothing_left"
+    ALREADY_DECIDED = "already_decided"
+    CHANGED = "changed"
+    ORDER_CANCELLED = "order_cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class BuyerRecord:
+    """What is known of the buyer beyond this order: promises of the last 30 days, and whether orders came before."""
+
+    promises: tuple[tuple[datetime, int], ...] = ()
+    has_earlier_order: bool = False
+
+
+class Wording(Protocol):
+    """Puts an offer into the buyer's words."""
+
+    def offer_text(self, locale: str, zone: str, opening: str, options: Sequence[Option], answer_by: datetime) -> str:
+        """The message that presents an offer, with the words that the buyer may apply again at any time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """Everything a decision needs that the order itself does not hold. ``spent`` names counters that are full."""
+
+    now: datetime
+    policy: ShopPolicy
+    rules: NegotiationRules
+    wording: Wording
+    buyer: BuyerRecord = BuyerRecord()
+    spent: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Why one plan was taken (``reason`` None) or passed over."""
+
+    plan_id: str
+    version: int
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class OfferedRound:
+    """The options of a ladder's round, worked out, and the counters that must hold their dearest cost."""
+
+    number: int
+    options: tuple[Option, ...]
+    holds: tuple[Hold, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """``plan`` and ``round`` are set for an offer; a hold-out has the plan alone."""
+
+    arm: Arm
+    why_not: str | None
+    plan: Plan | None = None
+    round: OfferedRound | None = None
+    answer_by: datetime | None = None
+    verdicts: tuple[Verdict, ...] = ()
+
+
+def choose(order: Order, case: Case, around: Surroundings) -> Choice:
+    """The first plan by priority that matches, is affordable and leaves time to answer; else why there is none."""
+    asked = _asked(order, case)
+    refusal = _refused_outright(order, asked, around)
+    if refusal is not None:
+        return Choice(Arm.NONE, refusal)
+    if not around.policy.plans:
+        return Choice(Arm.NONE, WhyNot.NO_PLAN)
+    verdicts: list[Verdict] = []
+    for plan in sorted(around.policy.plans, key=lambda plan: (-plan.priority, plan.plan_id)):
+        reason: str | None
+        if mismatch := _mismatch(plan.situation, order, case, asked, around):
+            reason = f"{WhyNot.NO_MATCH}:{mismatch}"
+        else:
+            offered, reason = next_round(order, case, plan, 1, around)
+            if offered is not None:
+                answer_by = answer_deadline(asked, plan, around)
+                if answer_by is None:
+                    reason = WhyNot.DEADLINE_TOO_NEAR
+                else:
+                    verdicts.append(Verdict(plan.plan_id, plan.version, None))
+                    if stable_fraction("hold-out", case.negotiation_id, plan.plan_id) * 100 < plan.hold_out_percent:
+                        return Choice(Arm.HOLD_OUT, WhyNot.HOLD_OUT, plan, verdicts=tuple(verdicts))
+                    return Choice(Arm.OFFER, None, plan, offered, answer_by, tuple(verdicts))
+        verdicts.append(Verdict(plan.plan_id, plan.version, reason))
+    return Choice(Arm.NONE, _overall(verdicts), verdicts=tuple(verdicts))
+
+
+def next_round(
+    order: Order, case: Case, plan: Plan, number: int, around: Surroundings
+) -> tuple[OfferedRound | None, str | None]:
+    """The first round of the ladder from ``number`` on that still has an option to show, or why there is none."""
+    base = asked_amount(order, case)
+    reason: str | None = None
+    for index, ladder_round in enumerate(plan.rounds[number - 1 :], start=number):
+        options, why = _options(order, plan, ladder_round, index, base, around)
+        if not options:
+            reason = reason or why
+            continue
+        holds = _holds(order, plan, options, around)
+        blocked = _blocked(holds, plan, options, around)
+        if blocked is None:
+            return OfferedRound(index, options, holds), None
+        reason = blocked
+    return None, reason or WhyNot.GUARDRAIL
+
+
+def asked_amount(order: Order, case: Case) -> Money:
+    """What the percentages are of: the amount asked for, or all that was paid, never more than is left to refund."""
+    remaining = order.remaining
+    if remaining is None:
+        raise ValueError("an order that is not known yet has nothing to offer on")
+    asked = _asked(order, case)
+    return remaining if asked is None else min(asked.amount, remaining)
+
+
+def answer_deadline(asked: Asked | None, plan: Plan, around: Surroundings) -> datetime | None:
+    """When the offer ends: safely before the marketplace's own deadline; None where that leaves too little time."""
+    answering = around.rules.answering
+    answer_by = around.now + timedelta(minutes=plan.answer_minutes)
+    if asked is not None:
+        answer_by = min(answer_by, last_moment(asked, around.rules))
+    if answer_by - around.now < timedelta(minutes=answering.shortest_answer):
+        return None
+    return answer_by
+
+
+def last_moment(asked: Asked, rules: NegotiationRules) -> datetime:
+    """The latest an offer on this request may stand: the marketplace's deadline, or the pack's, less the margin."""
+    answering = rules.answering
+    default = timedelta(minutes=answering.default_deadline[asked.stage.value])
+    respond_by = asked.respond_by or asked.requested_at + default
+    return respond_by - timedelta(minutes=answering.margin)
+
+
+def _asked(order: Order, case: Case) -> Asked | None:
+    request = order.requests.get(case.refund_id) if case.refund_id else None
+    return request.latest if request else None
+
+
+def _refused_outright(order: Order, asked: Asked | None, around: Surroundings) -> WhyNot | None:
+    purchase, remaining = order.purchase, order.remaining
+    if purchase is None or remaining is None:
+        return WhyNot.ORDER_UNKNOWN
+    if order.cancelled_at is not None:
+        return WhyNot.ORDER_CANCELLED
+    suppressed = around.rules.suppressed
+    if asked is not None and asked.reason.value in suppressed.reasons:
+        return WhyNot.SUPPRESSED
+    if set(purchase.flags) & set(suppressed.order_flags):
+        return WhyNot.SUPPRESSED
+    if asked is not None and asked.amount.currency != purchase.amount.currency:
+        return WhyNot.CURRENCY_MISMATCH
+    if (
+        asked is not None
+        and asked.amount.minor == 0
+        and asked.kind
+        in (
+            RefundKind.REFUND_ONLY,
+            RefundKind.RETURN_AND_REFUND,
+        )
+    ):
+        return WhyNot.NOTHING_ASKED
+    if remaining.minor == 0:
+        return WhyNot.NOTHING_LEFT
+    return None
+
+
+def _mismatch(situation: Situation, order: Order, case: Case, asked: Asked | None, around: Surroundings) -> str | None:
+    """The name of the first condition that does not hold."""
+    purchase = order.purchase
+    if purchase is None:
+        return "order"
+    amount = asked_amount(order, case)
+    held: Sequence[tuple[str, bool]] = (
+        ("triggers", case.trigger.kind in situation.triggers),
+        ("kinds", _within(situation.kinds, asked.kind if asked else None)),
+        ("stages", _within(situation.stages, asked.stage if asked else None)),
+        ("reasons", _within(situation.reasons, asked.reason if asked else None)),
+        ("amount_from", situation.amount_from is None or _same_currency_ge(amount, situation.amount_from)),
+        ("amount_to", situation.amount_to is None or _same_currency_ge(situation.amount_to, amount)),
+        ("categories", not situation.categories or bool(set(situation.categories) & set(purchase.categories))),
+        ("items", not situation.items or bool(set(situation.items) & set(purchase.items))),
+        ("buyers", not situation.buyers or bool(set(situation.buyers) & _segments(purchase, around.buyer))),
+        ("anomalies", _within(tuple(kind.value for kind in situation.anomalies), case.trigger.anomaly)),
+        ("valid_from", situation.valid_from is None or situation.valid_from <= around.now),
+        ("valid_until", situation.valid_until is None or around.now < situation.valid_until),
+    )
+    return next((name for name, holds in held if not holds), None)
+
+
+def _within(
+    wanted: Sequence[RefundKind | RefundStage | RefundReason | Trigger | str],
+    value: RefundKind | RefundStage | RefundReason | str | None,
+) -> bool:
+    return not wanted or value in wanted
+
+
+def _same_currency_ge(one: Money, other: Money) -> bool:
+    return one.currency == other.currency and one >= other
+
+
+def _segments(purchase: Purchase, buyer: BuyerRecord) -> set[BuyerSegment]:
+    segments: set[BuyerSegment] = {"returning" if buyer.has_earlier_order else "new"}
+    return segments | {"flagged"} if "buyer_flagged" in purchase.flags else segments
+
+
+def _options(
+    order: Order, plan: Plan, ladder_round: RoundPlan, number: int, base: Money, around: Surroundings
+) -> tuple[tuple[Option, ...], str | None]:
+    options: list[Option] = []
+    reason: str | None = None
+    allowance = _allowance(order, plan, around)
+    for index, wanted in enumerate(ladder_round.options, start=1):
+        option = _option(wanted, f"r{number}o{index}", base, allowance)
+        if option is None:
+            reason = WhyNot.GUARDRAIL
+        else:
+            options.append(option)
+    return tuple(options), reason
+
+
+def _allowance(order: Order, plan: Plan, around: Surroundings) -> Money:
+    """How much compensation this order may still get, by the guardrails and the plan's own limit."""
+    purchase, given = order.purchase, order.compensation_given
+    if purchase is None or given is None:
+        raise ValueError("an order that is not known yet has no allowance")
+    rules = around.rules.compensation
+    most = purchase.amount.percent(rules.percent_of_paid).minor
+    cap = rules.caps.get(purchase.amount.currency)
+    most = most if cap is None else min(most, cap)
+    limit = plan.limits.per_order
+    if limit is not None:
+        most = min(most, limit.minor) if limit.currency == purchase.amount.currency else 0
+    return Money(minor=max(0, most - given.minor), currency=purchase.amount.currency)
+
+
+def _option(wanted: OptionPlan, option_id: str, base: Money, allowance: Money) -> Option | None:
+    """The option with its sum, or None where guardrails leave less of it than the plan wants to give."""
+    nothing = Money.zero(base.currency)
+    if isinstance(wanted, PartialRefund):
+        amount = _partial_amount(wanted, base, allowance)
+        if amount is None:
+            return None
+        return Option(option_id=option_id, kind=OptionKind.PARTIAL_REFUND, amount=amount, cost=amount)
+    if isinstance(wanted, Coupon):
+        value = Money(minor=wanted.face_value.minor, currency=wanted.face_value.currency)
+        if value.currency != base.currency or value > allowance:
+            return None
+        return Option(
+            option_id=option_id,
+            kind=OptionKind.COUPON,
+            coupon_value=value,
+            coupon_days=wanted.valid_days,
+            cost=value,
+        )
+    kind = OptionKind(wanted.kind)
+    amount = base if kind in (OptionKind.FULL_REFUND, OptionKind.RETURN_AND_REFUND) else None
+    cost = base if kind is OptionKind.FULL_REFUND else nothing
+    return Option(option_id=option_id, kind=kind, amount=amount, cost=cost)
+
+
+def _partial_amount(wanted: PartialRefund, base: Money, allowance: Money) -> Money | None:
+    named = [money for money in (wanted.fixed, wanted.minimum, wanted.maximum) if money is not None]
+    if any(money.currency != base.currency for money in named):
+        return None
+    minor = wanted.fixed.minor if wanted.fixed else base.percent(wanted.percent or 0).minor
+    minimum = wanted.minimum.minor if wanted.minimum else 1
+    maximum = wanted.maximum.minor if wanted.maximum else base.minor
+    minor = min(max(minor, minimum), maximum, base.minor, allowance.minor)
+    return Money(minor=minor, currency=base.currency) if minor >= minimum else None
+
+
+def _holds(order: Order, plan: Plan, options: tuple[Option, ...], around: Surroundings) -> tuple[Hold, ...]:
+    """The counters that the plan names, each holding the round's dearest cost."""
+    dearest = max(option.cost.minor for option in options)
+    day = local_day(around.now, around.policy.zone).isoformat()
+    holds = [Hold(counter=f"budget/{name}/{day}", cases=1, minor=dearest) for name in plan.limits.budgets]
+    if plan.limits.per_item_day is not None and order.purchase is not None:
+        holds += [
+            Hold(counter=f"item/{plan.plan_id}/{item}/{day}", cases=1, minor=dearest) for item in order.purchase.items
+        ]
+    return tuple(holds)
+
+
+def ceilings_of(hold: Hold, plan: Plan, policy: ShopPolicy) -> Allowance:
+    """The ceiling that the counter of a hold must keep."""
+    family, name, *_ = hold.counter.split("/")
+    if family == "budget":
+        budget = policy.budgets.get(name)
+        return Allowance(amount=budget.per_day if budget else None)
+    return plan.limits.per_item_day or Allowance()
+
+
+def _blocked(holds: tuple[Hold, ...], plan: Plan, options: tuple[Option, ...], around: Surroundings) -> str | None:
+    currency = options[0].cost.currency
+    for hold in holds:
+        ceiling = ceilings_of(hold, plan, around.policy).amount
+        named = hold.counter.split("/")[1]
+        if hold.counter.startswith("budget/") and named not in around.policy.budgets:
+            return f"{WhyNot.BUDGET_SPENT}:no budget {named}"
+        if hold.counter in around.spent or (
+            ceiling is not None and (ceiling.currency != currency or hold.minor > ceiling.minor)
+        ):
+            return f"{WhyNot.BUDGET_SPENT}:{hold.counter}"
+    return _buyer_over_limit(plan.limits.per_buyer_30_days, max(option.cost.minor for option in options), around)
+
+
+def _buyer_over_limit(limit: Allowance | None, dearest: int, around: Surroundings) -> str | None:
+    if limit is None:
+        return None
+    recent = [minor for at, minor in around.buyer.promises if at > around.now - BUYER_WINDOW]
+    too_many = limit.cases is not None and len(recent) + 1 > limit.cases
+    too_much = limit.amount is not None and sum(recent) + dearest > limit.amount.minor
+    return WhyNot.BUYER_OVER_LIMIT if too_many or too_much else None
+
+
+def _overall(verdicts: Sequence[Verdict]) -> str:
+    """One reason for the case: what stopped the plan that came nearest, a mismatch only if nothing came nearer."""
+    reasons = [verdict.reason for verdict in verdicts if verdict.reason is not None]
+    nearer = [reason for reason in reasons if not reason.startswith(WhyNot.NO_MATCH)]
+    return (nearer[0] if nearer else WhyNot.NO_MATCH.value).partition(":")[0]

@@ -1,0 +1,273 @@
+"""Negotiation's use cases: read the order, decide, write once; read again where somebody else was faster."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from aftercare.events.orders import OrderPaid
+from aftercare.events.refunds import OfferAnswered
+from aftercare.events.vocabulary import AcceptedVia
+from aftercare.kernel.envelope import Event, EventData
+from aftercare.kernel.errors import MalformedInput, Transient
+from aftercare.kernel.ports import Clock
+from aftercare.kernel.records import Change, RecordWriter
+from aftercare.kernel.table import Item, Key, Table, TransactionRefused, Write, WriteRefused
+from aftercare.negotiation import store
+from aftercare.negotiation.model import decisions
+from aftercare.negotiation.model.cases import Case
+from aftercare.negotiation.model.choosing import Surroundings, Wording
+from aftercare.negotiation.model.decisions import Decision, Draft, HoldChange
+from aftercare.negotiation.model.facts import pass_time, take_in
+from aftercare.negotiation.model.links import OfferLink
+from aftercare.negotiation.model.orders import Order
+from aftercare.negotiation.model.plans import ShopPolicy
+from aftercare.negotiation.model.references import OfferReference
+from aftercare.negotiation.model.views import OfferView, view
+from aftercare.negotiation.store import BuyerPromises, OrderRecord
+from aftercare.rulepacks.negotiation import NegotiationRules, negotiation_rules
+
+ATTEMPTS = 6
+"""How often a decision is made anew because somebody else wrote first, before the message is returned."""
+
+Decide = Callable[[Order, Surroundings], Decision]
+
+
+class Contended(Transient):
+    """Others kept writing the same order; the message goes back to its queue."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One consistent look at everything that a decision about an order needs."""
+
+    record: OrderRecord
+    policy: ShopPolicy
+    promises: BuyerPromises
+
+
+class Negotiation:
+    """The cases of orders: what events, timers, buyers and merchants do to them."""
+
+    def __init__(self, table: Table, clock: Clock, writer: RecordWriter, wording: Wording) -> None:
+        self._table = table
+        self._clock = clock
+        self._writer = writer
+        self._wording = wording
+
+    # ------------------------------------------------------------ events and timers
+
+    def take_in(self, event: Event[EventData]) -> None:
+        """Folds one event of the bus; right under repeats and in any order. Raises ``Transient`` to be called again."""
+        shop = event.metadata.shop
+        order_id = _order_of(event.data)
+        if order_id is None:
+            return
+        if isinstance(event.data, OrderPaid) and self._put_first(shop, order_id, event):
+            return
+        buyer = getattr(event.data, "buyer", None)
+        self._decide(
+            shop,
+            order_id,
+            lambda order, around: take_in(order, event, around),
+            buyer=buyer,
+            caused_by=event.metadata.event_id,
+        )
+
+    def wake(self, key: Key) -> None:
+        """A timer fired for an order's item; whether anything is due is looked at anew."""
+        item = self._table.get(key)
+        if item is None:
+            return
+        order = store.read_order_at(key, item).order
+        self._decide(order.shop, order.order_id, pass_time, rearm=True)
+
+    # ------------------------------------------------------------ the buyer
+
+    def look(self, link: OfferLink) -> OfferView:
+        """What a link opens; nothing is changed. Raises ``NoSuchCase``."""
+        item = self._table.get(store.order_key(link.shop, link.order_id))
+        order = store.read_order(link.shop, link.order_id, item).order
+        return view(order, link, self._clock.now())
+
+    def accept(self, link: OfferLink, option_id: str) -> Case:
+        """Raises ``NoSuchCase``, ``AnsweredAlready``, ``TooLate`` or ``NotNow``."""
+
+        def decide(order: Order, around: Surroundings) -> Decision:
+            draft = Draft(order, around)
+            decisions.accept(draft, link.negotiation_id, link.round, option_id, AcceptedVia.PAGE, around.now)
+            return draft.decision()
+
+        return self._decide_case(link.shop, link.order_id, link.negotiation_id, decide)
+
+    def decline(self, link: OfferLink, *, ask_for_another: bool) -> Case:
+        """Raises as ``accept`` does."""
+
+        def decide(order: Order, around: Surroundings) -> Decision:
+            draft = Draft(order, around)
+            decisions.decline(draft, link.negotiation_id, link.round, around.now, ask_for_another=ask_for_another)
+            return draft.decision()
+
+        return self._decide_case(link.shop, link.order_id, link.negotiation_id, decide)
+
+    # ------------------------------------------------------------ the merchant
+
+    def approve(self, shop: str, order_id: str, negotiation_id: str, author: str) -> Case:
+        """Raises ``NoSuchCase``, ``AnsweredAlready`` or ``TooLate``."""
+
+        def decide(order: Order, around: Surroundings) -> Decision:
+            draft = Draft(order, around)
+            decisions.approve(draft, negotiation_id, author)
+            return draft.decision()
+
+        return self._decide_case(shop, order_id, negotiation_id, decide)
+
+    def take_over(self, shop: str, order_id: str, negotiation_id: str, author: str, reason: str) -> Case:
+        """Raises ``NoSuchCase`` or ``MoveRefused``: what a buyer accepted is carried out."""
+
+        def decide(order: Order, around: Surroundings) -> Decision:
+            draft = Draft(order, around)
+            decisions.take_over(draft, negotiation_id, author, reason)
+            return draft.decision()
+
+        return self._decide_case(shop, order_id, negotiation_id, decide)
+
+    # ------------------------------------------------------------ how a decision becomes a write
+
+    def _put_first(self, shop: str, order_id: str, event: Event[EventData]) -> bool:
+        """A paid order is nearly always the first that is heard of it: written without being read."""
+        now = self._clock.now()
+        around = self._around(now, ShopPolicy(shop=shop), BuyerPromises({}, 0), None)
+        order = take_in(Order(shop=shop, order_id=order_id), event, around).order
+        try:
+            self._table.write(self._write_order(OrderRecord(order, None), Decision(order), around, None))
+        except WriteRefused:
+            return False
+        return True
+
+    def _decide_case(self, shop: str, order_id: str, negotiation_id: str, decide: Decide) -> Case:
+        order = self._decide(shop, order_id, decide)
+        case = order.case(negotiation_id)
+        if case is None:
+            raise decisions.NoSuchCase("no such case")
+        return case
+
+    def _decide(
+        self,
+        shop: str,
+        order_id: str,
+        decide: Decide,
+        *,
+        buyer: str | None = None,
+        caused_by: str | None = None,
+        rearm: bool = False,
+    ) -> Order:
+        spent: frozenset[str] = frozenset()
+        for _ in range(ATTEMPTS):
+            now = self._clock.now()
+            reading = self._read(shop, order_id, buyer)
+            purchase = reading.record.order.purchase
+            if buyer is None and purchase is not None and _limits_buyers(reading.policy):
+                buyer = purchase.buyer
+                reading = self._read(shop, order_id, buyer)
+            around = self._around(now, reading.policy, reading.promises, reading.record, spent)
+            decision = decide(reading.record.order, around)
+            if decision.order == reading.record.order and not decision.said and not _must_rearm(rearm, reading, now):
+                return decision.order
+            try:
+                self._write(reading, decision, around, caused_by)
+            except TransactionRefused as refused:
+                spent |= _spent(decision.holds, refused.refused)
+                continue
+            return decision.order
+        raise Contended(f"order {order_id} kept changing")
+
+    def _read(self, shop: str, order_id: str, buyer: str | None) -> Reading:
+        keys = [store.order_key(shop, order_id), store.policy_key(shop)]
+        if buyer is not None:
+            keys.append(store.buyer_key(shop, buyer))
+        found = self._table.get_many(keys)
+        promised: Item | None = found.get(keys[2]) if buyer is not None else None
+        return Reading(
+            store.read_order(shop, order_id, found.get(keys[0])),
+            store.read_policy(shop, found.get(keys[1])).policy,
+            store.read_promises(promised),
+        )
+
+    def _around(
+        self,
+        now: datetime,
+        policy: ShopPolicy,
+        promises: BuyerPromises,
+        record: OrderRecord | None,
+        spent: frozenset[str] = frozenset(),
+    ) -> Surroundings:
+        order = record.order if record else None
+        purchase = order.purchase if order else None
+        has_earlier_order = False
+        if order is not None and purchase is not None and _asks_for_segment(policy):
+            earlier = store.earlier_orders(order.shop, purchase.buyer, purchase.paid_at)
+            has_earlier_order = bool(self._table.query(earlier).keys)
+        return Surroundings(
+            now=now,
+            policy=policy,
+            rules=rules_for(policy.shop, purchase.paid_at if purchase else now),
+            wording=self._wording,
+            buyer=promises.record(has_earlier_order=has_earlier_order),
+            spent=spent,
+        )
+
+    def _write(self, reading: Reading, decision: Decision, around: Surroundings, caused_by: str | None) -> None:
+        shop = decision.order.shop
+        writes: list[Write] = [self._write_order(reading.record, decision, around, caused_by)]
+        writes += [store.change_counter(shop, change, around.now) for change in decision.holds]
+        if decision.promise is not None:
+            writes.append(store.write_promise(shop, reading.promises, decision.promise, around.now))
+        self._table.transact(writes)
+
+    def _write_order(self, was: OrderRecord, decision: Decision, around: Surroundings, caused_by: str | None) -> Write:
+        change = Change(
+            shop=decision.order.shop,
+            state=decision.order.model_dump_json(exclude_defaults=True),
+            said=decision.said,
+            deadline=decisions.deadline(decision.order, around),
+            now=around.now,
+            caused_by=caused_by,
+        )
+        return store.write_order(self._writer, was, change, decision.order)
+
+
+def rules_for(shop: str, moment: datetime) -> NegotiationRules:
+    """The guardrails of the shop's marketplace at a moment: for an order, the one at which it was paid."""
+    return negotiation_rules(shop.partition(":")[0], moment)
+
+
+def _order_of(data: EventData) -> str | None:
+    if isinstance(data, OfferAnswered):
+        try:
+            return OfferReference.parse(data.external_offer_id).order_id
+        except MalformedInput:
+            # the merchant's own offers on the marketplace are answered there too
+            return None
+    order_id: str | None = getattr(data, "order_id", None)
+    return order_id
+
+
+def _must_rearm(rearm: bool, reading: Reading, now: datetime) -> bool:
+    # a timer that fired for nothing must be armed anew, or the sweep would send it every minute
+    stored = reading.record.stored
+    return rearm and stored is not None and stored.due_at is not None and stored.due_at <= now
+
+
+def _spent(holds: tuple[HoldChange, ...], refused: Mapping[int, Item | None]) -> frozenset[str]:
+    # the order's own write comes first, then one write a counter
+    return frozenset(hold.counter for index, hold in enumerate(holds, start=1) if index in refused)
+
+
+def _limits_buyers(policy: ShopPolicy) -> bool:
+    return any(plan.limits.per_buyer_30_days is not None for plan in policy.plans)
+
+
+def _asks_for_segment(policy: ShopPolicy) -> bool:
+    return any({"new", "returning"} & set(plan.situation.buyers) for plan in policy.plans)

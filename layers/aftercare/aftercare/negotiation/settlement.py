@@ -1,0 +1,272 @@
+"""Carries out what a buyer accepted: intent first, one claim a call, and the marketplace's own books when in doubt.
+
+A payout that is not at its end when a delivery is done with stands in the due index: its timer brings it back, so a
+message is acknowledged as soon as the intent is on record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from aftercare.events.negotiation import OfferAccepted
+from aftercare.kernel.envelope import Event, EventData
+from aftercare.kernel.errors import DomainError
+from aftercare.kernel.ports import ActionStatus, Clock, Marketplace
+from aftercare.kernel.records import Change, RecordWriter, Stored
+from aftercare.kernel.table import Key, Put, Table, TransactionRefused, Write, WriteRefused
+from aftercare.negotiation import store
+from aftercare.negotiation.model import decisions
+from aftercare.negotiation.model.cases import CaseState
+from aftercare.negotiation.model.choosing import Surroundings, Wording
+from aftercare.negotiation.model.decisions import Draft, NoSuchCase
+from aftercare.negotiation.model.orders import Commitment, Order
+from aftercare.negotiation.model.payouts import (
+    MONEY_LEAVES,
+    CapExceeded,
+    Claimed,
+    Payout,
+    PayoutState,
+    intents,
+)
+from aftercare.negotiation.model.plans import ShopPolicy
+from aftercare.negotiation.service import ATTEMPTS, Contended, rules_for
+from aftercare.negotiation.store import OrderRecord, PayoutRecord
+from aftercare.rulepacks.negotiation import SettlementRules
+
+KILL_SWITCH = "kill_switch"
+BRAKE = "brake"
+
+
+class Settlement:
+    """The payouts of accepted offers. ``marketplace`` gives, for a shop, the one that may spend."""
+
+    def __init__(
+        self,
+        table: Table,
+        clock: Clock,
+        writer: RecordWriter,
+        wording: Wording,
+        marketplace: Callable[[str], Marketplace],
+    ) -> None:
+        self._table = table
+        self._clock = clock
+        self._writer = writer
+        self._wording = wording
+        self._marketplace = marketplace
+
+    def take_in(self, event: Event[EventData]) -> None:
+        """Everything that an acceptance owes, in order; right under any number of deliveries."""
+        shop, data = event.metadata.shop, event.data
+        if not isinstance(data, OfferAccepted):
+            return
+        for _ in range(ATTEMPTS):
+            keys = [store.order_key(shop, data.order_id), store.policy_key(shop)]
+            found = self._table.get_many(keys)
+            was = store.read_order(shop, data.order_id, found.get(keys[0]))
+            policy = store.read_policy(shop, found.get(keys[1])).policy
+            case = was.order.case(data.negotiation_id)
+            if case is None:
+                raise NoSuchCase(f"order {data.order_id} has no case {data.negotiation_id}")
+            try:
+                if case.state is CaseState.ACCEPTED:
+                    payouts = self._intend(was, data.negotiation_id, policy, event.metadata.event_id)
+                    self._carry_out(payouts, policy, claimed=payouts[0].payout.key if payouts else None)
+                else:
+                    self._carry_out(self._payouts_of(was.order, data.negotiation_id), policy, claimed=None)
+            except TransactionRefused:
+                continue
+            return
+        raise Contended(f"order {data.order_id} kept changing")
+
+    def wake(self, key: Key) -> None:
+        """A payout's timer fired: a lease ended, a wait is over, or a hold is looked at again."""
+        item = self._table.get(key)
+        if item is None:
+            return
+        payout = store.read_payout(key, item).payout
+        keys = [store.order_key(payout.shop, payout.order_id), store.policy_key(payout.shop)]
+        found = self._table.get_many(keys)
+        order = store.read_order(payout.shop, payout.order_id, found.get(keys[0])).order
+        policy = store.read_policy(payout.shop, found.get(keys[1])).policy
+        self._carry_out(self._payouts_of(order, payout.negotiation_id), policy, claimed=None)
+
+    def resolve(self, key: str, shop: str, *, paid: bool, author: str, evidence: str) -> Payout:
+        """A person has read the marketplace's books: the payout was made, or it was not.
+
+        Raises ``NoSuchCase`` for a key that is not the shop's and ``PayoutMoveRefused`` for one that is not in doubt.
+        """
+        item_key = store.payout_key(key)
+        item = self._table.get(item_key)
+        record = store.read_payout(item_key, item) if item is not None else None
+        if record is None or record.payout.shop != shop:
+            raise NoSuchCase("no such payout")
+        now = self._clock.now()
+        resolved = record.payout.resolved(now, paid=paid, author=author, evidence=evidence)
+        return self._save(record, resolved, now).payout
+
+    # ------------------------------------------------------------ intent
+
+    def _intend(
+        self, was: OrderRecord, negotiation_id: str, policy: ShopPolicy, caused_by: str
+    ) -> Sequence[PayoutRecord]:
+        """Puts the payouts on record, takes their money from the order's cap and claims the first call, all at once.
+
+        Raises ``TransactionRefused`` when somebody else wrote the order or the payouts first.
+        """
+        now = self._clock.now()
+        order, case = was.order, was.order.case(negotiation_id)
+        around = self._around(order, policy, now)
+        rules = around.rules.settlement
+        draft = Draft(order, around)
+        if case is None:
+            raise NoSuchCase("no such case")
+        try:
+            made = intents(order, case, now, rules)
+        except CapExceeded as exceeded:
+            decisions.hand_to_human(draft, negotiation_id, f"cap: {exceeded}")
+            self._table.transact([self._order_write(was, draft, None, caused_by)])
+            return ()
+        commitments: dict[str, Commitment] = {payout.key: commitment for payout, commitment in made}
+        decisions.commit(draft, negotiation_id, commitments)
+        taking = sum(commitment.cash.minor for commitment in commitments.values())
+        order_write = self._order_write(was, draft, taking or None, caused_by)
+        first, *others = [payout for payout, _ in made]
+        if policy.kill_switch:
+            return self._put_intents(order_write, [first.hold(now, KILL_SWITCH, rules), *others], [], now)
+        brake = self._brake(first, policy, rules, now)
+        try:
+            return self._put_intents(order_write, [first.claim(now, rules), *others], brake, now)
+        except TransactionRefused as refused:
+            if not (brake and set(refused.refused) == {1 + len(made)}):
+                raise
+        return self._put_intents(order_write, [first.hold(now, BRAKE, rules), *others], [], now)
+
+    def _put_intents(
+        self, order_write: Put, payouts: Sequence[Payout], brake: Sequence[Write], now: datetime
+    ) -> Sequence[PayoutRecord]:
+        puts = [store.write_payout(self._writer, None, payout, now) for payout in payouts]
+        self._table.transact([order_write, *puts, *brake])
+        return [PayoutRecord(one, Stored.of(put.key, put.attributes)) for one, put in zip(payouts, puts, strict=True)]
+
+    def _order_write(self, was: OrderRecord, draft: Draft, taking: int | None, caused_by: str) -> Put:
+        change = Change(
+            shop=draft.order.shop,
+            state=draft.order.model_dump_json(exclude_defaults=True),
+            said=tuple(draft.said),
+            deadline=decisions.deadline(draft.order, draft.around),
+            now=draft.now,
+            caused_by=caused_by,
+        )
+        return store.write_order(self._writer, was, change, draft.order, taking=taking)
+
+    def _brake(self, payout: Payout, policy: ShopPolicy, rules: SettlementRules, now: datetime) -> list[Write]:
+        """The hourly counter that a payout's first claim must pass; nothing for what costs no money."""
+        if payout.kind not in MONEY_LEAVES or payout.amount is None or payout.attempts > 0:
+            return []
+        ceiling = rules.default_brake.get(payout.amount.currency)
+        own = policy.payout_brake_per_hour
+        if own is not None and own.currency == payout.amount.currency:
+            ceiling = own.minor
+        return [store.raise_brake(payout.shop, now, payout.amount.minor, ceiling)]
+
+    # ------------------------------------------------------------ carrying out
+
+    def _carry_out(self, records: Sequence[PayoutRecord], policy: ShopPolicy, claimed: str | None) -> None:
+        """One payout after the other; those behind one that is in doubt wait for it."""
+        for index, record in enumerate(records):
+            try:
+                record = self._advance(record, policy, claimed=record.payout.key == claimed)  # noqa: PLW2901
+            except Claimed:
+                self._rearm(record)
+                return
+            except WriteRefused:
+                # another delivery moved this payout meanwhile and goes on with it
+                return
+            if not record.payout.final and record.payout.state is not PayoutState.NEEDS_HUMAN:
+                self._wait_behind(record, records[index + 1 :])
+                return
+
+    def _advance(self, record: PayoutRecord, policy: ShopPolicy, *, claimed: bool) -> PayoutRecord:
+        payout = record.payout
+        rules = rules_for(payout.shop, payout.created_at).settlement
+        if payout.state in (PayoutState.INTENT, PayoutState.HELD):
+            record = self._claim_or_hold(record, policy, rules)
+            claimed = record.payout.state is PayoutState.CALLING
+        elif payout.state in (PayoutState.CALLING, PayoutState.UNKNOWN) and not claimed:
+            record, claimed = self._find_out(record, rules)
+        if not claimed:
+            return record
+        outcome = self._marketplace(payout.shop).act(record.payout.action)
+        now = self._clock.now()
+        return self._save(record, record.payout.answered(outcome, now, rules), now)
+
+    def _claim_or_hold(self, record: PayoutRecord, policy: ShopPolicy, rules: SettlementRules) -> PayoutRecord:
+        now = self._clock.now()
+        if not policy.kill_switch:
+            claiming = record.payout.claim(now, rules)
+            put = store.write_payout(self._writer, record, claiming, now)
+            try:
+                self._table.transact([put, *self._brake(record.payout, policy, rules, now)])
+            except TransactionRefused as refused:
+                if set(refused.refused) != {1}:
+                    raise WriteRefused(put.key, refused.refused.get(0)) from refused
+            else:
+                return PayoutRecord(claiming, Stored.of(put.key, put.attributes))
+        reason = KILL_SWITCH if policy.kill_switch else BRAKE
+        waiting = record.payout.hold(now, reason, rules)
+        return self._save(record, waiting, now)
+
+    def _find_out(self, record: PayoutRecord, rules: SettlementRules) -> tuple[PayoutRecord, bool]:
+        """Asks the marketplace's books about a call that nobody knows the end of; True: it may be sent again now."""
+        now = self._clock.now()
+        payout = record.payout
+        if payout.state is PayoutState.CALLING:
+            payout = payout.abandoned(now)
+        elif payout.retry_at is not None and now < payout.retry_at:
+            self._rearm(record)
+            return record, False
+        marketplace = self._marketplace(payout.shop)
+        outcome = marketplace.look_up(payout.key)
+        if outcome.status is not ActionStatus.ABSENT:
+            return self._save(record, payout.answered(outcome, now, rules), now), False
+        if now >= payout.settle_by:
+            return self._save(record, payout.given_up(now), now), False
+        if not marketplace.capabilities.deduplicates_keys:
+            return self._save(record, payout.needs_human(now, "absent_and_not_repeatable"), now), False
+        return self._save(record, payout.claim(now, rules), now), True
+
+    def _wait_behind(self, first: PayoutRecord, others: Sequence[PayoutRecord]) -> None:
+        until = first.payout.deadline()
+        for record in others:
+            if record.payout.state is PayoutState.INTENT and until is not None:
+                self._save(record, record.payout.model_copy(update={"retry_at": until}), self._clock.now())
+
+    def _rearm(self, record: PayoutRecord) -> None:
+        """A timer that fired too early is armed anew, or the sweep would send it every minute."""
+        now = self._clock.now()
+        if record.stored.due_at is not None and record.stored.due_at <= now:
+            self._save(record, record.payout, now)
+
+    def _save(self, was: PayoutRecord, payout: Payout, now: datetime) -> PayoutRecord:
+        """One conditional write; raises ``WriteRefused`` when somebody else moved the payout."""
+        put = store.write_payout(self._writer, was, payout, now)
+        self._table.write(put)
+        return PayoutRecord(payout, Stored.of(put.key, put.attributes))
+
+    # ------------------------------------------------------------ reading
+
+    def _payouts_of(self, order: Order, negotiation_id: str) -> Sequence[PayoutRecord]:
+        keys = [
+            store.payout_key(key)
+            for key, commitment in order.commitments.items()
+            if commitment.negotiation_id == negotiation_id
+        ]
+        found = self._table.get_many(keys) if keys else {}
+        return [store.read_payout(key, found[key]) for key in keys if key in found]
+
+    def _around(self, order: Order, policy: ShopPolicy, now: datetime) -> Surroundings:
+        if order.purchase is None:
+            raise DomainError("nothing can be settled on an order that is not known")
+        rules = rules_for(order.shop, order.purchase.paid_at)
+        return Surroundings(now=now, policy=policy, rules=rules, wording=self._wording)
