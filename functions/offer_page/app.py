@@ -15,8 +15,10 @@ from urllib.parse import parse_qs, unquote
 from aftercare import bootstrap
 from aftercare.aws.logs import log
 from aftercare.kernel.errors import Transient
-from aftercare.negotiation.model.decisions import AnsweredAlready, NoSuchCase, NotNow, TooLate
-from aftercare.negotiation.model.links import UnknownLink, from_token, to_token
+from aftercare.negotiation.model.cases import Case
+from aftercare.negotiation.model.decisions import AnsweredAlready, NoSuchCase, NoSuchOption, NotNow, TooLate
+from aftercare.negotiation.model.links import OfferLink, UnknownLink, from_token, to_token
+from aftercare.negotiation.service import Negotiation
 from aftercare.pages import offer
 
 
@@ -37,22 +39,24 @@ def _answer(event: dict[str, Any], lang: str | None) -> offer.Page:
     desk = bootstrap.offer_page()
     keys = desk.keys()
     link = from_token(unquote((event.get("pathParameters") or {}).get("token", "")), keys)
-    view = desk.negotiation.look(link)
     if event["requestContext"]["http"]["method"] != "POST":
-        return offer.render(view, lang)
+        return offer.render(desk.negotiation.look(link), lang)
     choice = _choice(event)
-    if choice not in offer.choices(view):
-        return offer.render(view, lang, bad_choice=True)
     try:
-        if choice in (offer.ORIGINAL, offer.ANOTHER):
-            case = desk.negotiation.decline(link, ask_for_another=choice == offer.ANOTHER)
-        else:
-            case = desk.negotiation.accept(link, choice)
+        case = _choose(desk.negotiation, link, choice)
         # who asked for another offer is led to it
         link = replace(link, round=case.round.number if case.round else link.round)
+    except NoSuchOption:
+        return offer.render(desk.negotiation.look(link), lang, bad_choice=True)
     except (AnsweredAlready, TooLate, NotNow):
         pass
     return offer.redirect(to_token(link, keys), lang)
+
+
+def _choose(negotiation: Negotiation, link: OfferLink, choice: str | None) -> Case:
+    if choice in (offer.ORIGINAL, offer.ANOTHER):
+        return negotiation.decline(link, ask_for_another=choice == offer.ANOTHER)
+    return negotiation.accept(link, choice or "")
 
 
 def _choice(event: dict[str, Any]) -> str | None:

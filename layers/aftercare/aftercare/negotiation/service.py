@@ -92,7 +92,7 @@ class Negotiation:
         return view(order, link, self._clock.now())
 
     def accept(self, link: OfferLink, option_id: str) -> Case:
-        """Raises ``NoSuchCase``, ``AnsweredAlready``, ``TooLate`` or ``NotNow``."""
+        """Raises ``NoSuchCase``, ``NoSuchOption``, ``AnsweredAlready``, ``TooLate`` or ``NotNow``."""
 
         def decide(order: Order, around: Surroundings) -> Decision:
             draft = Draft(order, around)
@@ -167,12 +167,12 @@ class Negotiation:
         for _ in range(ATTEMPTS):
             now = self._clock.now()
             reading = self._read(shop, order_id, buyer)
-            purchase = reading.record.order.purchase
-            if buyer is None and purchase is not None and _limits_buyers(reading.policy):
-                buyer = purchase.buyer
-                reading = self._read(shop, order_id, buyer)
             around = self._around(now, reading.policy, reading.promises, reading.record, spent)
             decision = decide(reading.record.order, around)
+            if decision.promise is not None and buyer is None:
+                # what the buyer was promised counts after all: decide again with it in sight
+                buyer = decision.promise.buyer
+                continue
             if decision.order == reading.record.order and not decision.said and not _must_rearm(rearm, reading, now):
                 return decision.order
             try:
@@ -206,7 +206,7 @@ class Negotiation:
         order = record.order if record else None
         purchase = order.purchase if order else None
         has_earlier_order = False
-        if order is not None and purchase is not None and _asks_for_segment(policy):
+        if order is not None and purchase is not None and _may_choose(order) and _asks_for_segment(policy):
             earlier = store.earlier_orders(order.shop, purchase.buyer, purchase.paid_at)
             has_earlier_order = bool(self._table.query(earlier).keys)
         return Surroundings(
@@ -265,8 +265,9 @@ def _spent(holds: tuple[HoldChange, ...], refused: Mapping[int, Item | None]) ->
     return frozenset(hold.counter for index, hold in enumerate(holds, start=1) if index in refused)
 
 
-def _limits_buyers(policy: ShopPolicy) -> bool:
-    return any(plan.limits.per_buyer_30_days is not None for plan in policy.plans)
+def _may_choose(order: Order) -> bool:
+    # a plan is chosen once a case; for one that has its plan nobody need ask who the buyer is
+    return order.open_case is None or order.open_case.plan is None
 
 
 def _asks_for_segment(policy: ShopPolicy) -> bool:

@@ -65,7 +65,11 @@ SALE_STANDS = frozenset({OptionKind.PARTIAL_REFUND, OptionKind.COUPON, OptionKin
 
 
 class NoSuchCase(DomainError):
-    """The order has no such case, or the case no such round or option."""
+    """The order has no such case, or the case no such round."""
+
+
+class NoSuchOption(DomainError):
+    """The round offers no such option."""
 
 
 class AnsweredAlready(DomainError):
@@ -355,7 +359,7 @@ def accept(
 ) -> None:
     """The buyer takes an option. The same answer again changes nothing.
 
-    Raises ``NoSuchCase``, ``AnsweredAlready``, ``TooLate`` or ``NotNow``.
+    Raises ``NoSuchCase``, ``NoSuchOption``, ``AnsweredAlready``, ``TooLate`` or ``NotNow``.
     """
     case = _case(draft.order, case_id)
     if case.chosen is not None:
@@ -365,12 +369,13 @@ def accept(
     current = _answerable(draft, case, round_number, answered_at)
     option = current.option(option_id)
     if option is None:
-        raise NoSuchCase(f"round {round_number} has no option {option_id}")
+        raise NoSuchOption(f"round {round_number} has no option {option_id}")
     kept = tuple(hold.model_copy(update={"minor": option.cost.minor}) for hold in case.holds)
     if case.plan is not None:
         draft.hold(case.holds, -1, case.plan)
         draft.hold(kept, +1, case.plan)
-        _promise(draft, case.plan, case, option.cost.minor)
+        if option.cost.minor < max(one.cost.minor for one in current.options):
+            _promise(draft, case.plan, case, option.cost.minor)
     chosen = Chosen(option=option, round=round_number, via=via, accepted_at=draft.now)
     facts = {"round": round_number, "option": option_id, "kind": option.kind.value, "via": via.value}
     accepted = case.move(CaseState.ACCEPTED, draft.now, "accepted", facts, chosen=chosen, holds=kept)
@@ -389,10 +394,12 @@ def decline(draft: Draft, case_id: str, round_number: int, answered_at: datetime
     if case.chosen is not None:
         raise AnsweredAlready("an option was chosen")
     current = _answerable(draft, case, round_number, answered_at)
+    plan = case.plan
+    if ask_for_another and (plan is None or current.number >= len(plan.rounds)):
+        raise NoSuchOption(f"round {round_number} is the last of its ladder")
     _say_round_end(draft, case, OffersDeclined)
     case = case.record(draft.now, "declined", round=current.number, another=ask_for_another)
-    plan = case.plan
-    if ask_for_another and plan is not None and current.number < len(plan.rounds):
+    if ask_for_another and plan is not None:
         offered, _ = next_round(draft.order, case, plan, current.number + 1, draft.around)
         until = answer_deadline(_asked(draft.order, case), plan, draft.around)
         if offered is not None and until is not None:

@@ -24,6 +24,7 @@ from aftercare.negotiation.model.decisions import (
     Decision,
     Draft,
     NoSuchCase,
+    NoSuchOption,
     NotNow,
     TooLate,
     accept,
@@ -117,7 +118,7 @@ def _fold_answer(draft: Draft, data: OfferAnswered) -> None:
             )
         elif data.choice is OfferChoice.DECLINED:
             decline(draft, reference.negotiation_id, reference.round, data.answered_at, ask_for_another=False)
-    except (NoSuchCase, AnsweredAlready, TooLate, NotNow, MoveRefused):
+    except (NoSuchCase, NoSuchOption, AnsweredAlready, TooLate, NotNow, MoveRefused):
         return
 
 

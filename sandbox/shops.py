@@ -1,0 +1,111 @@
+"""The shops of a run: read from a file, registered in the offline cloud as an operator would register them."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from aftercare.aws.table import DynamoTable
+from aftercare.kernel.errors import AftercareError
+from aftercare.kernel.ids import ShopId
+from aftercare.negotiation import store
+from aftercare.negotiation.model.plans import Budget, Plan, PositiveMoney, ShopPolicy
+from sandbox.cloud import Sandbox
+
+SHOPS = Path(__file__).with_name("shops.toml")
+
+
+class BadShops(AftercareError):
+    """The file of shops cannot be used; the message names every field that is wrong."""
+
+
+class Credentials(BaseModel):
+    """``secrets`` verify deliveries and sign what speaks, newest first; ``act`` signs what spends."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    secrets: tuple[str, ...] = Field(min_length=1)
+    act: str
+
+
+class Shop(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    shop: ShopId
+    zone: str = "UTC"
+    locale: str = "zh"
+    category: str | None = None
+    packs: dict[str, str] = Field(default_factory=dict)
+    tags: tuple[str, ...] = ()
+    action_url: str | None = None
+    plans: tuple[Plan, ...] = ()
+    budgets: dict[str, Budget] = Field(default_factory=dict)
+    payout_brake_per_hour: PositiveMoney | None = None
+    credentials: Credentials | None = None
+
+    @property
+    def door(self) -> str:
+        return self.shop.partition(":")[0]
+
+    @property
+    def shop_id(self) -> str:
+        return self.shop.partition(":")[2]
+
+    def policy(self) -> ShopPolicy:
+        return ShopPolicy(
+            shop=self.shop,
+            zone=self.zone,
+            locale=self.locale,
+            plans=self.plans,
+            budgets=self.budgets,
+            payout_brake_per_hour=self.payout_brake_per_hour,
+        )
+
+
+def read_shops(path: Path = SHOPS) -> tuple[Shop, ...]:
+    """The shops of a TOML file; raises ``BadShops``."""
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        return tuple(Shop.model_validate(entry) for entry in content.get("shop", []))
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise BadShops(f"{path}: {error}") from error
+    except ValidationError as invalid:
+        faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in invalid.errors())
+        raise BadShops(f"{path}: {faults}") from invalid
+
+
+def register(sandbox: Sandbox, shops: Sequence[Shop], action_url: Callable[[Shop], str]) -> None:
+    """Stores each shop's two secrets and its policy; ``action_url`` says where a shop without one is acted on."""
+    secrets = sandbox.client("secretsmanager")
+    prefix = sandbox.environment("webhook_intake")["SECRET_PREFIX"]
+    table = DynamoTable(sandbox.client("dynamodb"), sandbox.table_name("NegotiationTable"))
+    for shop in shops:
+        table.write(store.write_policy(store.read_policy(shop.shop, None), shop.policy()))
+        if shop.credentials is None:
+            continue
+        url = shop.action_url or action_url(shop)
+        contents: dict[str, dict[str, Any]] = {
+            "read": {"secrets": list(shop.credentials.secrets), "action_url": url},
+            "act": {"secret": shop.credentials.act, "action_url": url},
+        }
+        for purpose, content in contents.items():
+            name = f"{prefix}/{purpose}/{shop.door}/{shop.shop_id}"
+            secrets.create_secret(Name=name, SecretString=json.dumps(content))
+
+
+def as_listing(shops: Sequence[Shop]) -> list[dict[str, Any]]:
+    """What a program needs to deliver webhooks to these shops."""
+    return [
+        {
+            "shop": shop.shop,
+            "zone": shop.zone,
+            "door": shop.door,
+            "credentials": shop.credentials.model_dump(mode="json") if shop.credentials else None,
+        }
+        for shop in shops
+    ]
