@@ -17,6 +17,7 @@ from aftercare.kernel.records import DUE_AT, DUE_INDEX, OUTBOX, RecordWriter
 from aftercare.kernel.table import Item, Key, Query
 from aftercare.kernel.times import from_text, to_text
 from aftercare.negotiation import store
+from aftercare.negotiation.merchant import Merchant
 from aftercare.negotiation.model.cases import Case
 from aftercare.negotiation.model.links import OfferLink
 from aftercare.negotiation.model.orders import Order
@@ -190,7 +191,17 @@ class World:
         writer = RecordWriter(due_shards=SHARDS)
         self.marketplace = BookKeeper()
         self.negotiation = Negotiation(self.table, self.clock, writer, PlainWording())
-        self.settlement = Settlement(self.table, self.clock, writer, PlainWording(), lambda shop: self.marketplace)
+        self.stuck: list[str] = []
+        self.settlement = Settlement(
+            self.table,
+            self.clock,
+            writer,
+            PlainWording(),
+            lambda shop: self.marketplace,
+            lambda payout: self.stuck.append(payout.state.value),
+        )
+        everything = frozenset(ActionType)
+        self.merchant = Merchant(self.table, self.clock, writer, self.negotiation, lambda shop: everything)
         self.save(policy())
 
     def _heard(self, key: Key, item: Item | None) -> None:

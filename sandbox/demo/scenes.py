@@ -89,7 +89,7 @@ def asks_for_another(stage: Stage) -> None:
     stage.open_page(stage.offer_link(), "The offer, in English")
     stage.choose(stage.offer_link(), "another", "Emma asks whether there is another offer")
     stage.choose(stage.offer_link(), "r2o1", "Emma takes the coupon")
-    _result(stage, buyer, 1680, "kept (coupon 15.00)")
+    _result(stage, buyer, 1680, "coupon 15.00, came back")
     stage.expect("Emma has a coupon", len(stage.books.coupons) == 1)
 
 

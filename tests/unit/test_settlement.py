@@ -140,12 +140,13 @@ def test_a_person_resolves_what_nobody_knows(world: World, paid: bool, state: Ca
     world.run()
     assert world.case().state is CaseState.NEEDS_HUMAN
     [key] = world.order().commitments
-    world.settlement.resolve(key, SHOP, paid=paid, author="li", evidence="statement 2026-11-02")
+    resolution = {"key": key, "paid": paid, "evidence": "statement 2026-11-02"}
+    world.merchant.resolve(SHOP, "li", resolution)
     world.run()
     assert world.case().state is state
     assert world.said[-1].data.outcome == outcome  # type: ignore[attr-defined]
     with pytest.raises(PayoutMoveRefused):
-        world.settlement.resolve(key, SHOP, paid=paid, author="li", evidence="again")
+        world.merchant.resolve(SHOP, "li", resolution)
 
 
 def test_a_payout_of_another_shop_cannot_be_resolved(world: World) -> None:
@@ -153,7 +154,7 @@ def test_a_payout_of_another_shop_cannot_be_resolved(world: World) -> None:
     world.run()
     [key] = world.order().commitments
     with pytest.raises(NoSuchCase):
-        world.settlement.resolve(key, "standard:other", paid=True, author="li", evidence="")
+        world.merchant.resolve("standard:other", "li", {"key": key, "paid": True, "evidence": "none"})
 
 
 def test_a_refusal_by_the_marketplace_gives_the_money_back_to_the_cap_and_calls_a_person(world: World) -> None:

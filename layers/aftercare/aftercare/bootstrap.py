@@ -20,10 +20,12 @@ if TYPE_CHECKING:
     from aftercare.consuming import Consumer
     from aftercare.intake.receiving import WebhookIntake
     from aftercare.intake.relay import Relay
-    from aftercare.intake.service import Translator
+    from aftercare.intake.service import Quarantine, Translator
     from aftercare.kernel.due import DueSweep
     from aftercare.kernel.records import RecordWriter
+    from aftercare.negotiation.merchant import Merchant
     from aftercare.negotiation.model.links import LinkKeys
+    from aftercare.negotiation.model.payouts import Payout
     from aftercare.negotiation.service import Negotiation
 
 
@@ -134,6 +136,21 @@ def _link_keys() -> Callable[[], LinkKeys]:
     return keys
 
 
+def _report_stuck(payout: Payout) -> None:
+    from aftercare.aws.logs import log
+
+    # the template's metric filter looks for this message
+    log(
+        "payout does not move by itself",
+        level="WARNING",
+        shop=payout.shop,
+        order_id=payout.order_id,
+        payout_key=payout.key,
+        state=payout.state.value,
+        reason=payout.reason,
+    )
+
+
 # ---------------------------------------------------------------- one assembler a function
 
 
@@ -193,7 +210,9 @@ def settlement_consumer() -> Consumer:
     from aftercare.pages.wording import OfferWording
 
     clock = _parts().clock
-    settlement = Settlement(_table("NEGOTIATION_TABLE"), clock, _writer(), OfferWording(), _marketplaces("act"))
+    settlement = Settlement(
+        _table("NEGOTIATION_TABLE"), clock, _writer(), OfferWording(), _marketplaces("act"), _report_stuck
+    )
     return Consumer(
         clock=clock,
         intake_table=_table("INTAKE_TABLE"),
@@ -230,6 +249,26 @@ class OfferPageParts:
 @_once
 def offer_page() -> OfferPageParts:
     return OfferPageParts(_negotiation(), _link_keys())
+
+
+@dataclass(frozen=True)
+class MerchantApiParts:
+    """What the merchant's API needs: their cases and plans, and what was set aside at their door."""
+
+    merchant: Merchant
+    quarantine: Quarantine
+
+
+@_once
+def merchant_api() -> MerchantApiParts:
+    from aftercare.intake.service import Quarantine
+    from aftercare.marketplaces import doors
+    from aftercare.negotiation.merchant import Merchant
+
+    clock = _parts().clock
+    merchant = Merchant(_table("NEGOTIATION_TABLE"), clock, _writer(), _negotiation(), doors.actions_of)
+    quarantine = Quarantine(table=_table("INTAKE_TABLE"), queue=_queue("INGRESS_QUEUE_URL"), clock=clock)
+    return MerchantApiParts(merchant, quarantine)
 
 
 @_once

@@ -19,7 +19,7 @@ from aftercare.events.vocabulary import (
     Trigger,
 )
 from aftercare.kernel.envelope import EventData
-from aftercare.kernel.ids import Id
+from aftercare.kernel.ids import Id, PayoutKey
 from aftercare.kernel.money import NonNegativeMoney
 from aftercare.kernel.times import UtcTime
 
@@ -149,7 +149,7 @@ class SettlementRecorded(EventData):
 
     negotiation_id: Id
     order_id: Id
-    payout_key: Annotated[Id, Field(description="the same on every attempt at the marketplace")]
+    payout_key: Annotated[PayoutKey, Field(description="the same on every attempt at the marketplace")]
     kind: OptionKind
     amount: NonNegativeMoney | None = None
     result: SettlementResult

@@ -26,7 +26,7 @@ from aftercare.events.vocabulary import (
     TextRef,
 )
 from aftercare.kernel.envelope import EventData
-from aftercare.kernel.ids import Id
+from aftercare.kernel.ids import Id, PayoutKey
 from aftercare.kernel.money import NonNegativeMoney
 from aftercare.kernel.times import UtcTime
 
@@ -102,7 +102,7 @@ class RefundDecided(EventData):
     by: Party
     decided_at: UtcTime
     amount: Annotated[NonNegativeMoney | None, Field(description="what was paid out, when refunded")] = None
-    payout_key: Annotated[Id | None, Field(description="our key, when the payout was ours")] = None
+    payout_key: Annotated[PayoutKey | None, Field(description="our key, when the payout was ours")] = None
     justified: Annotated[Flag | None, Field(description="the platform held a refusal to be right")] = None
     revision: Revision
 

@@ -40,5 +40,8 @@ def _integer_to_text(value: Any) -> Any:
 Id = Annotated[str, BeforeValidator(_integer_to_text), Field(min_length=1, max_length=256)]
 """An outside or own id as text; an integer of any size is taken digit by digit."""
 
+PayoutKey = Annotated[str, Field(min_length=1, max_length=600)]
+"""``{shop}/{order}/{negotiation}/{step}``: longer than any of the ids it is made of."""
+
 ShopId = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*:[^\s#/]+$", max_length=160)]
 """``marketplace:shop_id``."""

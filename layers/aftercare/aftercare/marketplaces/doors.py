@@ -22,6 +22,12 @@ CAPABILITIES: Mapping[str, Capabilities] = {
 SPEAKING_ACTIONS = frozenset(ActionType) - SPENDING_ACTIONS
 
 
+def actions_of(shop: str) -> frozenset[ActionType]:
+    """What can be asked of a shop's marketplace; nothing of one that does not exist."""
+    door = CAPABILITIES.get(shop.partition(":")[0])
+    return frozenset() if door is None else door.actions
+
+
 def verifier(door: str) -> Callable[..., str] | None:
     """The door's check ``verify(headers, body, credentials, now)``; None for a door that does not exist."""
     if door not in CAPABILITIES:

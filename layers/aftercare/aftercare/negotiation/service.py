@@ -66,7 +66,8 @@ class Negotiation:
             return
         if isinstance(event.data, OrderPaid) and self._put_first(shop, order_id, event):
             return
-        buyer = getattr(event.data, "buyer", None)
+        # a marketplace may name no buyer at all: then there is nobody to keep promises of
+        buyer = getattr(event.data, "buyer", None) or None
         self._decide(
             shop,
             order_id,
@@ -206,7 +207,13 @@ class Negotiation:
         order = record.order if record else None
         purchase = order.purchase if order else None
         has_earlier_order = False
-        if order is not None and purchase is not None and _may_choose(order) and _asks_for_segment(policy):
+        if (
+            order is not None
+            and purchase is not None
+            and purchase.buyer
+            and _may_choose(order)
+            and _asks_for_segment(policy)
+        ):
             earlier = store.earlier_orders(order.shop, purchase.buyer, purchase.paid_at)
             has_earlier_order = bool(self._table.query(earlier).keys)
         return Surroundings(

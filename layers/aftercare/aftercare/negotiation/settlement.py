@@ -39,7 +39,11 @@ BRAKE = "brake"
 
 
 class Settlement:
-    """The payouts of accepted offers. ``marketplace`` gives, for a shop, the one that may spend."""
+    """The payouts of accepted offers.
+
+    ``marketplace`` gives, for a shop, the one that may spend; ``report_stuck`` hears of every payout that was held, is
+    in doubt or needs a person.
+    """
 
     def __init__(
         self,
@@ -48,12 +52,14 @@ class Settlement:
         writer: RecordWriter,
         wording: Wording,
         marketplace: Callable[[str], Marketplace],
+        report_stuck: Callable[[Payout], None],
     ) -> None:
         self._table = table
         self._clock = clock
         self._writer = writer
         self._wording = wording
         self._marketplace = marketplace
+        self._report_stuck = report_stuck
 
     def take_in(self, event: Event[EventData]) -> None:
         """Everything that an acceptance owes, in order; right under any number of deliveries."""
@@ -90,20 +96,6 @@ class Settlement:
         order = store.read_order(payout.shop, payout.order_id, found.get(keys[0])).order
         policy = store.read_policy(payout.shop, found.get(keys[1])).policy
         self._carry_out(self._payouts_of(order, payout.negotiation_id), policy, claimed=None)
-
-    def resolve(self, key: str, shop: str, *, paid: bool, author: str, evidence: str) -> Payout:
-        """A person has read the marketplace's books: the payout was made, or it was not.
-
-        Raises ``NoSuchCase`` for a key that is not the shop's and ``PayoutMoveRefused`` for one that is not in doubt.
-        """
-        item_key = store.payout_key(key)
-        item = self._table.get(item_key)
-        record = store.read_payout(item_key, item) if item is not None else None
-        if record is None or record.payout.shop != shop:
-            raise NoSuchCase("no such payout")
-        now = self._clock.now()
-        resolved = record.payout.resolved(now, paid=paid, author=author, evidence=evidence)
-        return self._save(record, resolved, now).payout
 
     # ------------------------------------------------------------ intent
 
@@ -147,6 +139,8 @@ class Settlement:
     ) -> Sequence[PayoutRecord]:
         puts = [store.write_payout(self._writer, None, payout, now) for payout in payouts]
         self._table.transact([order_write, *puts, *brake])
+        for payout in payouts:
+            self._report(payout)
         return [PayoutRecord(one, Stored.of(put.key, put.attributes)) for one, put in zip(payouts, puts, strict=True)]
 
     def _order_write(self, was: OrderRecord, draft: Draft, taking: int | None, caused_by: str) -> Put:
@@ -252,7 +246,13 @@ class Settlement:
         """One conditional write; raises ``WriteRefused`` when somebody else moved the payout."""
         put = store.write_payout(self._writer, was, payout, now)
         self._table.write(put)
+        if payout.state is not was.payout.state:
+            self._report(payout)
         return PayoutRecord(payout, Stored.of(put.key, put.attributes))
+
+    def _report(self, payout: Payout) -> None:
+        if payout.state in (PayoutState.HELD, PayoutState.UNKNOWN, PayoutState.NEEDS_HUMAN):
+            self._report_stuck(payout)
 
     # ------------------------------------------------------------ reading
 

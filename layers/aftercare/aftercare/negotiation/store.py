@@ -111,7 +111,7 @@ def write_order(
     attributes: dict[str, Scalar] = {}
     if order.remaining is not None:
         attributes[REMAINING] = order.remaining.minor
-    if order.purchase is not None:
+    if order.purchase is not None and order.purchase.buyer:
         attributes[BUYER_ORDERS_INDEX.partition] = f"{order.shop}#{order.purchase.buyer}"
         attributes[BUYER_ORDERS_INDEX.sort] = to_sortable_text(order.purchase.paid_at)
     if order.cases:

@@ -28,6 +28,8 @@ from aftercare.negotiation.model.plans import (
 from aftercare.rulepacks.negotiation import NegotiationRules
 
 BUYER_WINDOW = timedelta(days=30)
+MOST_COUNTERS = 90
+"""An offer and its counters are one transaction, of at most 100 writes (DynamoDB)."""
 
 
 class WhyNot(StrEnum):
@@ -344,6 +346,8 @@ def ceilings_of(hold: Hold, plan: Plan, policy: ShopPolicy) -> Allowance:
 
 def _blocked(holds: tuple[Hold, ...], plan: Plan, options: tuple[Option, ...], around: Surroundings) -> str | None:
     currency = options[0].cost.currency
+    if len(holds) > MOST_COUNTERS:
+        return f"{WhyNot.BUDGET_SPENT}:more items than can be counted at once"
     for hold in holds:
         ceiling = ceilings_of(hold, plan, around.policy).amount
         named = hold.counter.split("/")[1]

@@ -618,7 +618,7 @@ def _sum(amounts: Sequence[Money]) -> Money | None:
 
 
 def _promise(draft: Draft, plan: Plan, case: Case, minor: int | None) -> None:
-    if plan.limits.per_buyer_30_days is None or draft.order.purchase is None:
+    if plan.limits.per_buyer_30_days is None or draft.order.purchase is None or not draft.order.purchase.buyer:
         return
     draft.promise = BuyerPromise(draft.order.purchase.buyer, case.negotiation_id, draft.now, minor)
 

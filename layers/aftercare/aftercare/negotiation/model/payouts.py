@@ -170,8 +170,10 @@ class Payout(BaseModel):
         )
 
     def resolved(self, now: datetime, *, paid: bool, author: str, evidence: str) -> Payout:
-        """A person has looked at the marketplace's books."""
+        """A person has read the marketplace's books. While it may still be called, only its own answer ends a payout."""
         to = PayoutState.PAID if paid else PayoutState.REFUSED
+        if self.state is not PayoutState.NEEDS_HUMAN:
+            raise PayoutMoveRefused(self.state, to)
         return self.move(to, now, {"by": author, "evidence": evidence}, reason="resolved_by_person")
 
     def deadline(self) -> datetime | None:
