@@ -29,7 +29,8 @@ class OfferReference:
         parts = text.split(".")
         try:
             order, negotiation_id, round_number, option_id = parts
-            order_id = base64.urlsafe_b64decode(order + "=" * (-len(order) % 4)).decode()
+            padded = order + "=" * (-len(order) % 4)
+            order_id = base64.b64decode(padded, altchars=b"-_", validate=True).decode()
             return cls(order_id, negotiation_id, int(round_number), option_id)
         except (ValueError, binascii.Error):
             raise MalformedInput("external_offer_id is not one of ours") from None
