@@ -11,6 +11,7 @@ from aftercare.kernel.table import (
     VERSION,
     Absent,
     AtLeast,
+    Check,
     Condition,
     Delete,
     Increment,
@@ -61,7 +62,7 @@ class MemoryTable:
             raise WriteRefused(write.key, existing)
         self._apply(write, existing)
 
-    def transact(self, writes: Sequence[Write]) -> None:
+    def transact(self, writes: Sequence[Write | Check]) -> None:
         if not 1 <= len(writes) <= MAX_TRANSACTION_WRITES:
             raise ValueError(f"a transaction has 1 to {MAX_TRANSACTION_WRITES} writes, not {len(writes)}")
         if len({write.key for write in writes}) < len(writes):
@@ -75,7 +76,8 @@ class MemoryTable:
         if refused:
             raise TransactionRefused(refused)
         for write, existing in zip(writes, before, strict=True):
-            self._apply(write, existing)
+            if not isinstance(write, Check):
+                self._apply(write, existing)
 
     def query(self, query: Query) -> Page:
         """A full page has a ``next`` even where nothing follows, as with DynamoDB: callers must stand an empty page."""
@@ -143,7 +145,7 @@ class MemoryTable:
         self._indexes[index] = partitions
 
 
-def _allows(write: Write, existing: Item | None) -> bool:
+def _allows(write: Write | Check, existing: Item | None) -> bool:
     if isinstance(write, Increment):
         old = existing or {}
         return all(_number(old, name) + write.by.get(name, 0) <= ceiling for name, ceiling in write.ceilings.items())

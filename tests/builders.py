@@ -198,7 +198,7 @@ class World:
             writer,
             PlainWording(),
             lambda shop: self.marketplace,
-            lambda payout: self.stuck.append(payout.state.value),
+            lambda stuck: self.stuck.append(stuck.state),
         )
         everything = frozenset(ActionType)
         self.merchant = Merchant(self.table, self.clock, writer, self.negotiation, lambda shop: everything)

@@ -30,6 +30,9 @@ from aftercare.negotiation.model.cases import CaseState, MoveRefused
 from aftercare.negotiation.model.decisions import AnsweredAlready, NotNow, TooLate, answer_by
 from aftercare.negotiation.model.plans import Plan
 from aftercare.negotiation.model.references import OfferReference
+from aftercare.negotiation.service import rules_for
+
+RULES = rules_for(SHOP, START)
 
 
 @pytest.fixture
@@ -178,7 +181,7 @@ def test_of_two_different_choices_the_first_wins(world: World) -> None:
 
 
 def test_a_choice_at_the_deadline_is_too_late_and_one_second_before_it_counts(offered: World) -> None:
-    deadline = answer_by(offered.order(), offered.case())
+    deadline = answer_by(offered.order(), offered.case(), RULES)
     offered.clock.time = deadline
     with pytest.raises(TooLate):
         offered.negotiation.accept(offered.link(), "r1o1")
@@ -259,7 +262,7 @@ def test_a_request_that_was_decided_before_it_was_heard_of_ends_superseded(world
 
 
 def test_while_the_platform_has_stepped_in_nothing_can_be_chosen_and_no_time_runs(offered: World) -> None:
-    before = answer_by(offered.order(), offered.case())
+    before = answer_by(offered.order(), offered.case(), RULES)
     offered.clock.time = START + hours(5)
     offered.hear(stepped_in(START + hours(5)))
     with pytest.raises(NotNow):
@@ -268,7 +271,7 @@ def test_while_the_platform_has_stepped_in_nothing_can_be_chosen_and_no_time_run
     assert offered.case().state is CaseState.PAUSED
     offered.hear(step_closed(START + hours(35)))
     assert offered.case().state is CaseState.OFFERED
-    assert answer_by(offered.order(), offered.case()) == before + hours(30)
+    assert answer_by(offered.order(), offered.case(), RULES) == before + hours(30)
 
 
 def test_a_plan_deleted_while_its_offer_is_open_is_still_honoured(offered: World) -> None:

@@ -64,7 +64,7 @@ def outboxes(*order_ids: str) -> list[Outbox]:
 
 def test_everything_that_is_said_goes_out_in_its_order() -> None:
     bus = ShakyBus()
-    relayed = Relay(bus=bus, table=MemoryTable(), clock=StandingClock()).publish(outboxes("A", "B"))
+    relayed = Relay(bus=bus, table=MemoryTable()).publish(outboxes("A", "B"))
     assert (relayed.published, relayed.failed) == (4, None)
     names = [(entry["detail-type"], entry["detail"]["data"]["order_id"]) for entry in bus.taken]
     assert names == [(name, order) for order in "AB" for name in ("NegotiationOpened", "OffersPresented")]
@@ -74,18 +74,18 @@ def test_everything_that_is_said_goes_out_in_its_order() -> None:
 
 def test_a_throttled_record_is_where_the_stream_is_read_again() -> None:
     bus = ShakyBus({"B": "ThrottlingException"})
-    assert Relay(bus=bus, table=MemoryTable(), clock=StandingClock()).publish(outboxes("A", "B", "C")).failed == "1"
+    assert Relay(bus=bus, table=MemoryTable()).publish(outboxes("A", "B", "C")).failed == "1"
 
 
 def test_a_bus_that_is_away_makes_the_whole_batch_come_again() -> None:
     bus = ShakyBus()
     bus.down = True
-    assert Relay(bus=bus, table=MemoryTable(), clock=StandingClock()).publish(outboxes("A", "B")).failed == "0"
+    assert Relay(bus=bus, table=MemoryTable()).publish(outboxes("A", "B")).failed == "0"
 
 
 def test_an_event_that_the_bus_refuses_for_good_is_kept_whole_and_the_others_go_on() -> None:
     bus, table = ShakyBus({"A": "MalformedDetail"}), MemoryTable()
-    relayed = Relay(bus=bus, table=table, clock=StandingClock()).publish(outboxes("A", "B"))
+    relayed = Relay(bus=bus, table=table).publish(outboxes("A", "B"))
     assert (relayed.published, relayed.set_aside, relayed.failed) == (2, 2, None)
     kept, _ = intake_store.list_page(table, Shelf.EVENTS, "standard:lotus", None, 10)
     assert {json.loads(entry.entry.message)["detail"]["data"]["order_id"] for entry in kept} == {"A"}

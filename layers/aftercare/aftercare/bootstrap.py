@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from aftercare.kernel.records import RecordWriter
     from aftercare.negotiation.merchant import Merchant
     from aftercare.negotiation.model.links import LinkKeys
-    from aftercare.negotiation.model.payouts import Payout
     from aftercare.negotiation.service import Negotiation
+    from aftercare.negotiation.settlement import Stuck
 
 
 @dataclass(frozen=True)
@@ -136,18 +136,18 @@ def _link_keys() -> Callable[[], LinkKeys]:
     return keys
 
 
-def _report_stuck(payout: Payout) -> None:
+def _report_stuck(stuck: Stuck) -> None:
     from aftercare.aws.logs import log
 
     # the template's metric filter looks for this message
     log(
         "payout does not move by itself",
-        level="WARNING",
-        shop=payout.shop,
-        order_id=payout.order_id,
-        payout_key=payout.key,
-        state=payout.state.value,
-        reason=payout.reason,
+        level="ERROR",
+        shop=stuck.shop,
+        order_id=stuck.order_id,
+        payout_key=stuck.key,
+        state=stuck.state,
+        reason=stuck.reason,
     )
 
 
@@ -275,7 +275,7 @@ def merchant_api() -> MerchantApiParts:
 def event_relay() -> Relay:
     from aftercare.intake.relay import Relay
 
-    return Relay(bus=_bus(), table=_table("INTAKE_TABLE"), clock=_parts().clock)
+    return Relay(bus=_bus(), table=_table("INTAKE_TABLE"))
 
 
 @_once

@@ -19,6 +19,7 @@ from aftercare.kernel.table import (
     VERSION,
     Absent,
     AtLeast,
+    Check,
     Condition,
     Delete,
     Increment,
@@ -93,14 +94,14 @@ class DynamoTable:
                     case Increment():
                         self._client.update_item(**self._increment(write))
                     case Delete():
-                        self._client.delete_item(**self._delete(write))
+                        self._client.delete_item(**self._guarded(write))
         except ClientError as error:
             if error_code(error) == "ConditionalCheckFailedException":
                 raise WriteRefused(write.key, _existing(error.response)) from None
             raise
 
-    def transact(self, writes: Sequence[Write]) -> None:
-        if len(writes) == 1:
+    def transact(self, writes: Sequence[Write | Check]) -> None:
+        if len(writes) == 1 and not isinstance(writes[0], Check):
             # a transaction of one costs twice what the plain write costs
             try:
                 self.write(writes[0])
@@ -141,14 +142,16 @@ class DynamoTable:
             next=None if not last else {name: _from_wire(value) for name, value in last.items()},
         )
 
-    def _transaction_item(self, write: Write) -> Any:
+    def _transaction_item(self, write: Write | Check) -> Any:
         match write:
             case Put():
                 return {"Put": self._put(write)}
             case Increment():
                 return {"Update": self._increment(write)}
             case Delete():
-                return {"Delete": self._delete(write)}
+                return {"Delete": self._guarded(write)}
+            case Check():
+                return {"ConditionCheck": self._guarded(write)}
 
     def _put(self, put: Put) -> dict[str, Any]:
         placeholders = _Placeholders()
@@ -178,12 +181,12 @@ class DynamoTable:
             **placeholders.parameters(),
         }
 
-    def _delete(self, delete: Delete) -> dict[str, Any]:
+    def _guarded(self, guarded: Delete | Check) -> dict[str, Any]:
         placeholders = _Placeholders()
-        conditions = [_condition(condition, placeholders) for condition in delete.conditions]
+        conditions = [_condition(condition, placeholders) for condition in guarded.conditions]
         return {
             "TableName": self._name,
-            "Key": _to_wire_key(delete.key),
+            "Key": _to_wire_key(guarded.key),
             **_guarded_by(conditions),
             **placeholders.parameters(),
         }

@@ -157,7 +157,9 @@ class SettlementRecorded(EventData):
 
 
 class NegotiationClosed(EventData):
-    """A case ended. Recognise it by ``negotiation_id``: it happens once, and nothing follows."""
+    """A case ended. Recognise it by ``negotiation_id``: nothing follows, except that a case that needs a human ends
+    once more when that human has seen to it; the higher sequence counts.
+    """
 
     name = "NegotiationClosed"
     sources = (NEGOTIATION,)

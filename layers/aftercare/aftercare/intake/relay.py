@@ -11,8 +11,9 @@ from aftercare.intake import store
 from aftercare.intake.model import SetAside, Shelf
 from aftercare.intake.service import NOT_THE_ENTRYS_FAULT
 from aftercare.kernel.errors import Transient
-from aftercare.kernel.ports import Bus, Clock
+from aftercare.kernel.ports import Bus
 from aftercare.kernel.table import Table
+from aftercare.kernel.times import from_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +36,9 @@ class Relayed:
 class Relay:
     """``table`` is the intake table, where an event that the bus refuses is kept whole."""
 
-    def __init__(self, *, bus: Bus, table: Table, clock: Clock) -> None:
+    def __init__(self, *, bus: Bus, table: Table) -> None:
         self._bus = bus
         self._table = table
-        self._clock = clock
 
     def publish(self, outboxes: Sequence[Outbox]) -> Relayed:
         """In the stream's order, as few calls as the bus allows; consumers know repeats by their event ids."""
@@ -62,9 +62,11 @@ class Relay:
 
     def _keep(self, entry: dict[str, Any], code: str) -> None:
         metadata = entry["detail"]["metadata"]
+        # when it happened, not when it was refused: a record that is read again is kept once
+        occurred_at = from_text(metadata["occurred_at"])
         reason = f"the bus refused {entry['detail-type']}: {code}"
         message = json.dumps(entry, ensure_ascii=False)
         store.set_aside(
             self._table,
-            SetAside(Shelf.EVENTS, metadata["shop"], metadata["event_id"], self._clock.now(), reason, message),
+            SetAside(Shelf.EVENTS, metadata["shop"], metadata["event_id"], occurred_at, reason, message),
         )

@@ -74,6 +74,14 @@ class Delete:
     conditions: tuple[Condition, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Check:
+    """Changes nothing; refuses the transaction that it is part of unless its conditions hold."""
+
+    key: Key
+    conditions: tuple[Condition, ...]
+
+
 Write = Put | Increment | Delete
 
 
@@ -139,7 +147,7 @@ class Table(Protocol):
     def write(self, write: Write) -> None:
         """One conditional write; raises ``WriteRefused``."""
 
-    def transact(self, writes: Sequence[Write]) -> None:
-        """All or nothing; raises ``TransactionRefused``."""
+    def transact(self, writes: Sequence[Write | Check]) -> None:
+        """All or nothing; raises ``TransactionRefused``. At least one of them is no ``Check``."""
 
     def query(self, query: Query) -> Page: ...

@@ -27,7 +27,7 @@ from aftercare.negotiation.model.fields import FieldError, InvalidFields, read
 from aftercare.negotiation.model.orders import Order
 from aftercare.negotiation.model.payouts import Payout
 from aftercare.negotiation.model.plans import Plan, ShopPolicy
-from aftercare.negotiation.service import ATTEMPTS, Contended, Negotiation, rules_for
+from aftercare.negotiation.service import ATTEMPTS, Contended, Negotiation, rules_for, rules_of
 from aftercare.negotiation.store import PolicyRecord
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -190,7 +190,7 @@ class Merchant:
         cursor = None
         for looked_at, (place, order) in enumerate(self._orders(shop, asked.since, after, asked.limit), start=1):
             found += [
-                casefile.summary(order, case)
+                casefile.summary(order, case, rules_of(order, now))
                 for case in reversed(order.cases)
                 if asked.since <= case.opened_at < until and asked.state in (None, case.state)
             ]
@@ -202,12 +202,13 @@ class Merchant:
     def case(self, shop: str, order_id: str, negotiation_id: str) -> dict[str, Any]:
         """Raises ``NoSuchCase``."""
         order, case = self._case(shop, order_id, negotiation_id)
-        return casefile.whole(order, case, self._payouts(order, case))
+        return casefile.whole(order, case, self._payouts(order, case), rules_of(order, self._clock.now()))
 
     def evidence(self, shop: str, order_id: str, negotiation_id: str) -> dict[str, Any]:
         """Raises ``NoSuchCase``."""
         order, case = self._case(shop, order_id, negotiation_id)
-        return casefile.evidence(order, case, self._payouts(order, case), self._clock.now())
+        now = self._clock.now()
+        return casefile.evidence(order, case, self._payouts(order, case), rules_of(order, now), now)
 
     def approve(self, shop: str, author: str, order_id: str, negotiation_id: str) -> dict[str, Any]:
         """Presents an offer that waits for it; raises as ``Negotiation.approve`` does."""

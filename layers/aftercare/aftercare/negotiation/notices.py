@@ -20,6 +20,7 @@ from aftercare.negotiation.model.decisions import answer_by
 from aftercare.negotiation.model.links import LinkKeys, OfferLink, to_token
 from aftercare.negotiation.model.orders import Order
 from aftercare.negotiation.model.references import OfferReference
+from aftercare.negotiation.service import rules_of
 
 OFFER = "offer"
 RESULT = "result"
@@ -71,21 +72,24 @@ class BuyerNotice:
         shown = case.round_numbered(number) if case is not None else None
         if order is None or case is None or shown is None:
             return
-        current = case.state is CaseState.OFFERED and case.round is not None and case.round.number == number
-        if not current or self._clock.now() >= answer_by(order, case):
+        rules = rules_of(order, self._clock.now())
+        current = case.state in (CaseState.OFFERED, CaseState.PAUSED) and shown is case.round
+        if not current or self._clock.now() >= answer_by(order, case, rules):
             # too late to be of use: the buyer has answered, or the offer has ended
             return
         link = OfferLink(shop, order_id, case_id, number)
         url = f"{self._public_base_url}/offers/{to_token(link, self._link_keys())}"
         marketplace = self._marketplace(shop)
         shows_offers = ActionType.OFFERS_PRESENT in marketplace.capabilities.actions and case.refund_id is not None
-        data: dict[str, Any] = {"text": shown.text, "link": url, "answer_by": to_text(shown.answer_by)}
+        data: dict[str, Any] = {"text": shown.text, "link": url, "answer_by": to_text(answer_by(order, case, rules))}
         if case.session_id is not None:
             data["session_id"] = case.session_id
         if shows_offers:
             data["options"] = [self._as_external(order, case, shown, option) for option in shown.options]
-        action_type = ActionType.OFFERS_PRESENT if shows_offers else ActionType.MESSAGE_SEND
-        self._send(marketplace, key, order, case, action_type, data)
+        if shows_offers and self._send(marketplace, key, order, case, ActionType.OFFERS_PRESENT, data):
+            return
+        data.pop("options", None)
+        self._send(marketplace, key, order, case, ActionType.MESSAGE_SEND, data)
 
     def _tell_result(self, shop: str, order_id: str, case_id: str, outcome: NegotiationOutcome) -> None:
         key = store.notice_key(case_id, 0, f"{RESULT}-{outcome.value}")
@@ -120,10 +124,11 @@ class BuyerNotice:
         case: Case,
         action_type: ActionType,
         data: Mapping[str, Any],
-    ) -> None:
+    ) -> bool:
+        """Whether it was taken. A refused offer is not on record: it goes out as a message instead."""
         action = Action(
             type=action_type,
-            key=f"{case.negotiation_id}/{key.sort}",
+            key=f"{case.negotiation_id}/{key.sort}/{action_type.value}",
             shop=order.shop,
             order_id=order.order_id,
             refund_id=case.refund_id,
@@ -132,13 +137,16 @@ class BuyerNotice:
         outcome = marketplace.act(action)
         if outcome.status is ActionStatus.AMBIGUOUS:
             raise NotDelivered(f"{action_type}: {outcome.reason}")
+        if outcome.status is ActionStatus.REFUSED and action_type is ActionType.OFFERS_PRESENT:
+            return False
         # the key known with other content: it went out before, with a link of an earlier key
         digest = hashlib.sha256(str(data["text"]).encode()).hexdigest()
         now: datetime = self._clock.now()
         try:
             self._table.write(store.write_notice(key, now, outcome.status.value, outcome.reference, digest))
         except WriteRefused:
-            return
+            return True
+        return True
 
     @staticmethod
     def _as_external(order: Order, case: Case, shown: Round, option: Option) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from aftercare.negotiation.model.choosing import Surroundings, Wording
 from aftercare.negotiation.model.decisions import Decision, Draft, HoldChange
 from aftercare.negotiation.model.facts import pass_time, take_in
 from aftercare.negotiation.model.links import OfferLink
-from aftercare.negotiation.model.orders import Order
+from aftercare.negotiation.model.orders import Order, Purchase
 from aftercare.negotiation.model.plans import ShopPolicy
 from aftercare.negotiation.model.references import OfferReference
 from aftercare.negotiation.model.views import OfferView, view
@@ -73,7 +73,9 @@ class Negotiation:
             order_id,
             lambda order, around: take_in(order, event, around),
             buyer=buyer,
+            paid=Purchase.of(event.data) if isinstance(event.data, OrderPaid) else None,
             caused_by=event.metadata.event_id,
+            chooses=True,
         )
 
     def wake(self, key: Key) -> None:
@@ -82,7 +84,7 @@ class Negotiation:
         if item is None:
             return
         order = store.read_order_at(key, item).order
-        self._decide(order.shop, order.order_id, pass_time, rearm=True)
+        self._decide(order.shop, order.order_id, pass_time, rearm=True, chooses=True)
 
     # ------------------------------------------------------------ the buyer
 
@@ -90,7 +92,8 @@ class Negotiation:
         """What a link opens; nothing is changed. Raises ``NoSuchCase``."""
         item = self._table.get(store.order_key(link.shop, link.order_id))
         order = store.read_order(link.shop, link.order_id, item).order
-        return view(order, link, self._clock.now())
+        now = self._clock.now()
+        return view(order, link, now, rules_of(order, now))
 
     def accept(self, link: OfferLink, option_id: str) -> Case:
         """Raises ``NoSuchCase``, ``NoSuchOption``, ``AnsweredAlready``, ``TooLate`` or ``NotNow``."""
@@ -139,10 +142,12 @@ class Negotiation:
     def _put_first(self, shop: str, order_id: str, event: Event[EventData]) -> bool:
         """A paid order is nearly always the first that is heard of it: written without being read."""
         now = self._clock.now()
-        around = self._around(now, ShopPolicy(shop=shop), BuyerPromises({}, 0), None)
-        order = take_in(Order(shop=shop, order_id=order_id), event, around).order
+        unread = OrderRecord(Order(shop=shop, order_id=order_id), None)
+        reading = Reading(unread, ShopPolicy(shop=shop), BuyerPromises({}, 0))
+        around = self._around(now, reading, None, frozenset(), choosing=False)
+        decision = take_in(unread.order, event, around)
         try:
-            self._table.write(self._write_order(OrderRecord(order, None), Decision(order), around, None))
+            self._table.write(self._write_order(unread, decision, around, None))
         except WriteRefused:
             return False
         return True
@@ -161,17 +166,26 @@ class Negotiation:
         decide: Decide,
         *,
         buyer: str | None = None,
+        paid: Purchase | None = None,
         caused_by: str | None = None,
         rearm: bool = False,
+        chooses: bool = False,
     ) -> Order:
+        """``paid`` is a purchase that the decision itself brings; ``chooses`` says that it may choose a plan."""
         spent: frozenset[str] = frozenset()
-        for _ in range(ATTEMPTS):
+        conflicts = 0
+        while conflicts < ATTEMPTS:
             now = self._clock.now()
             reading = self._read(shop, order_id, buyer)
-            around = self._around(now, reading.policy, reading.promises, reading.record, spent)
+            known = reading.record.order.purchase or paid
+            choosing = chooses and known is not None and _has_yet_to_choose(reading.record.order)
+            if choosing and known and known.buyer and buyer is None and _limits_buyers(reading.policy):
+                buyer = known.buyer
+                continue
+            around = self._around(now, reading, known, spent, choosing=choosing)
             decision = decide(reading.record.order, around)
-            if decision.promise is not None and buyer is None:
-                # what the buyer was promised counts after all: decide again with it in sight
+            if decision.promise is not None and decision.promise.buyer != buyer:
+                # somebody's promises count whose record was not read: decide again with it in sight
                 buyer = decision.promise.buyer
                 continue
             if decision.order == reading.record.order and not decision.said and not _must_rearm(rearm, reading, now):
@@ -179,7 +193,10 @@ class Negotiation:
             try:
                 self._write(reading, decision, around, caused_by)
             except TransactionRefused as refused:
-                spent |= _spent(decision.holds, refused.refused)
+                full = _spent(decision.holds, refused.refused)
+                # a counter that is full changes the decision; only others' writes are a reason to give up
+                conflicts += not full - spent
+                spent |= full
                 continue
             return decision.order
         raise Contended(f"order {order_id} kept changing")
@@ -197,31 +214,19 @@ class Negotiation:
         )
 
     def _around(
-        self,
-        now: datetime,
-        policy: ShopPolicy,
-        promises: BuyerPromises,
-        record: OrderRecord | None,
-        spent: frozenset[str] = frozenset(),
+        self, now: datetime, reading: Reading, purchase: Purchase | None, spent: frozenset[str], *, choosing: bool
     ) -> Surroundings:
-        order = record.order if record else None
-        purchase = order.purchase if order else None
+        shop = reading.record.order.shop
         has_earlier_order = False
-        if (
-            order is not None
-            and purchase is not None
-            and purchase.buyer
-            and _may_choose(order)
-            and _asks_for_segment(policy)
-        ):
-            earlier = store.earlier_orders(order.shop, purchase.buyer, purchase.paid_at)
+        if choosing and purchase is not None and purchase.buyer and _asks_for_segment(reading.policy):
+            earlier = store.earlier_orders(shop, purchase.buyer, purchase.paid_at)
             has_earlier_order = bool(self._table.query(earlier).keys)
         return Surroundings(
             now=now,
-            policy=policy,
-            rules=rules_for(policy.shop, purchase.paid_at if purchase else now),
+            policy=reading.policy,
+            rules=rules_for(shop, purchase.paid_at if purchase else now),
             wording=self._wording,
-            buyer=promises.record(has_earlier_order=has_earlier_order),
+            buyer=reading.promises.record(has_earlier_order=has_earlier_order),
             spent=spent,
         )
 
@@ -250,6 +255,10 @@ def rules_for(shop: str, moment: datetime) -> NegotiationRules:
     return negotiation_rules(shop.partition(":")[0], moment)
 
 
+def rules_of(order: Order, now: datetime) -> NegotiationRules:
+    return rules_for(order.shop, order.purchase.paid_at if order.purchase else now)
+
+
 def _order_of(data: EventData) -> str | None:
     if isinstance(data, OfferAnswered):
         try:
@@ -272,9 +281,13 @@ def _spent(holds: tuple[HoldChange, ...], refused: Mapping[int, Item | None]) ->
     return frozenset(hold.counter for index, hold in enumerate(holds, start=1) if index in refused)
 
 
-def _may_choose(order: Order) -> bool:
+def _has_yet_to_choose(order: Order) -> bool:
     # a plan is chosen once a case; for one that has its plan nobody need ask who the buyer is
-    return order.open_case is None or order.open_case.plan is None
+    return order.open_case is None or not order.open_case.announced
+
+
+def _limits_buyers(policy: ShopPolicy) -> bool:
+    return any(plan.limits.per_buyer_30_days is not None for plan in policy.plans)
 
 
 def _asks_for_segment(policy: ShopPolicy) -> bool:

@@ -7,12 +7,14 @@ message is acknowledged as soon as the intent is on record.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from aftercare.events.negotiation import OfferAccepted
+from aftercare.events.vocabulary import OptionKind
 from aftercare.kernel.envelope import Event, EventData
-from aftercare.kernel.errors import DomainError
-from aftercare.kernel.ports import ActionStatus, Clock, Marketplace
+from aftercare.kernel.errors import AftercareError, DomainError, Transient
+from aftercare.kernel.ports import ActionOutcome, ActionStatus, Clock, Marketplace
 from aftercare.kernel.records import Change, RecordWriter, Stored
 from aftercare.kernel.table import Key, Put, Table, TransactionRefused, Write, WriteRefused
 from aftercare.negotiation import store
@@ -36,13 +38,25 @@ from aftercare.rulepacks.negotiation import SettlementRules
 
 KILL_SWITCH = "kill_switch"
 BRAKE = "brake"
+CAP = "cap"
+
+
+@dataclass(frozen=True, slots=True)
+class Stuck:
+    """A payout that was held, refused, is in doubt or needs a person; or a case that cannot be paid at all."""
+
+    shop: str
+    order_id: str
+    key: str
+    state: str
+    reason: str
 
 
 class Settlement:
     """The payouts of accepted offers.
 
-    ``marketplace`` gives, for a shop, the one that may spend; ``report_stuck`` hears of every payout that was held, is
-    in doubt or needs a person.
+    ``marketplace`` gives, for a shop, the one that may spend; ``report_stuck`` hears of whatever does not reach its
+    end by itself.
     """
 
     def __init__(
@@ -52,7 +66,7 @@ class Settlement:
         writer: RecordWriter,
         wording: Wording,
         marketplace: Callable[[str], Marketplace],
-        report_stuck: Callable[[Payout], None],
+        report_stuck: Callable[[Stuck], None],
     ) -> None:
         self._table = table
         self._clock = clock
@@ -108,6 +122,8 @@ class Settlement:
         """
         now = self._clock.now()
         order, case = was.order, was.order.case(negotiation_id)
+        # a shop whose marketplace cannot be reached at all must not hold a claim that nobody uses
+        unreachable = self._unreachable(order.shop)
         around = self._around(order, policy, now)
         rules = around.rules.settlement
         draft = Draft(order, around)
@@ -118,14 +134,16 @@ class Settlement:
         except CapExceeded as exceeded:
             decisions.hand_to_human(draft, negotiation_id, f"cap: {exceeded}")
             self._table.transact([self._order_write(was, draft, None, caused_by)])
+            self._report_stuck(Stuck(order.shop, order.order_id, negotiation_id, "needs_human", str(exceeded)))
             return ()
         commitments: dict[str, Commitment] = {payout.key: commitment for payout, commitment in made}
         decisions.commit(draft, negotiation_id, commitments)
         taking = sum(commitment.cash.minor for commitment in commitments.values())
         order_write = self._order_write(was, draft, taking or None, caused_by)
         first, *others = [payout for payout, _ in made]
-        if policy.kill_switch:
-            return self._put_intents(order_write, [first.hold(now, KILL_SWITCH, rules), *others], [], now)
+        held = KILL_SWITCH if policy.kill_switch else unreachable
+        if held:
+            return self._put_intents(order_write, [first.hold(now, held, rules), *others], [], now)
         brake = self._brake(first, policy, rules, now)
         try:
             return self._put_intents(order_write, [first.claim(now, rules), *others], brake, now)
@@ -162,7 +180,7 @@ class Settlement:
         own = policy.payout_brake_per_hour
         if own is not None and own.currency == payout.amount.currency:
             ceiling = own.minor
-        return [store.raise_brake(payout.shop, now, payout.amount.minor, ceiling)]
+        return [store.raise_brake(payout.shop, now, payout.amount, ceiling)]
 
     # ------------------------------------------------------------ carrying out
 
@@ -196,20 +214,51 @@ class Settlement:
         return self._save(record, record.payout.answered(outcome, now, rules), now)
 
     def _claim_or_hold(self, record: PayoutRecord, policy: ShopPolicy, rules: SettlementRules) -> PayoutRecord:
+        held = KILL_SWITCH if policy.kill_switch else self._unreachable(record.payout.shop)
+        if held:
+            return self._hold(record, held, rules)
         now = self._clock.now()
-        if not policy.kill_switch:
-            claiming = record.payout.claim(now, rules)
-            put = store.write_payout(self._writer, record, claiming, now)
-            try:
-                self._table.transact([put, *self._brake(record.payout, policy, rules, now)])
-            except TransactionRefused as refused:
-                if set(refused.refused) != {1}:
-                    raise WriteRefused(put.key, refused.refused.get(0)) from refused
-            else:
-                return PayoutRecord(claiming, Stored.of(put.key, put.attributes))
-        reason = KILL_SWITCH if policy.kill_switch else BRAKE
-        waiting = record.payout.hold(now, reason, rules)
-        return self._save(record, waiting, now)
+        brake = self._brake(record.payout, policy, rules, now)
+        return self._claim(record, rules, now, brake) or self._hold(record, BRAKE, rules)
+
+    def _claim(
+        self, record: PayoutRecord, rules: SettlementRules, now: datetime, brake: Sequence[Write] = ()
+    ) -> PayoutRecord | None:
+        """The claim, or a person's case where the order has not the money any more; None where the brake holds it.
+
+        What was set aside at the intent may be gone since: the marketplace or the platform may have refunded it too.
+        """
+        payout = record.payout
+        claiming = payout.claim(now, rules)
+        put = store.write_payout(self._writer, record, claiming, now)
+        covered = [store.covered(payout.shop, payout.order_id)] if payout.kind in MONEY_LEAVES else []
+        try:
+            self._table.transact([put, *covered, *brake])
+        except TransactionRefused as refused:
+            if 0 in refused.refused or not refused.refused:
+                raise WriteRefused(put.key, refused.refused.get(0)) from refused
+            if covered and 1 in refused.refused:
+                return self._save(record, payout.needs_human(now, CAP), now)
+            return None
+        return PayoutRecord(claiming, Stored.of(put.key, put.attributes))
+
+    def _hold(self, record: PayoutRecord, reason: str, rules: SettlementRules) -> PayoutRecord:
+        now = self._clock.now()
+        waiting = self._save(record, record.payout.hold(now, reason, rules), now)
+        if now >= record.payout.settle_by:
+            # held beyond what the platforms allow: said again at every look, until somebody acts
+            self._report(waiting.payout)
+        return waiting
+
+    def _unreachable(self, shop: str) -> str | None:
+        """Why no marketplace can be asked for the shop: no secret, or one that leads nowhere."""
+        try:
+            self._marketplace(shop)
+        except Transient:
+            raise
+        except AftercareError as error:
+            return type(error).__name__
+        return None
 
     def _find_out(self, record: PayoutRecord, rules: SettlementRules) -> tuple[PayoutRecord, bool]:
         """Asks the marketplace's books about a call that nobody knows the end of; True: it may be sent again now."""
@@ -220,6 +269,10 @@ class Settlement:
         elif payout.retry_at is not None and now < payout.retry_at:
             self._rearm(record)
             return record, False
+        unreachable = self._unreachable(payout.shop)
+        if unreachable:
+            unknown = ActionOutcome(ActionStatus.AMBIGUOUS, reason=unreachable)
+            return self._save(record, payout.answered(unknown, now, rules), now), False
         marketplace = self._marketplace(payout.shop)
         outcome = marketplace.look_up(payout.key)
         if outcome.status is not ActionStatus.ABSENT:
@@ -228,7 +281,10 @@ class Settlement:
             return self._save(record, payout.given_up(now), now), False
         if not marketplace.capabilities.deduplicates_keys:
             return self._save(record, payout.needs_human(now, "absent_and_not_repeatable"), now), False
-        return self._save(record, payout.claim(now, rules), now), True
+        claimed = self._claim(PayoutRecord(payout, record.stored), rules, now)
+        if claimed is None:
+            raise Contended(f"payout {payout.key} kept changing")
+        return claimed, claimed.payout.state is PayoutState.CALLING
 
     def _wait_behind(self, first: PayoutRecord, others: Sequence[PayoutRecord]) -> None:
         until = first.payout.deadline()
@@ -251,8 +307,10 @@ class Settlement:
         return PayoutRecord(payout, Stored.of(put.key, put.attributes))
 
     def _report(self, payout: Payout) -> None:
-        if payout.state in (PayoutState.HELD, PayoutState.UNKNOWN, PayoutState.NEEDS_HUMAN):
-            self._report_stuck(payout)
+        refused = payout.state is PayoutState.REFUSED and payout.kind is not OptionKind.COUPON_REVOCATION
+        if refused or payout.state in (PayoutState.HELD, PayoutState.UNKNOWN, PayoutState.NEEDS_HUMAN):
+            reason = payout.reason or ""
+            self._report_stuck(Stuck(payout.shop, payout.order_id, payout.key, payout.state.value, reason))
 
     # ------------------------------------------------------------ reading
 

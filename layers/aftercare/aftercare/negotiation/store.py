@@ -17,11 +17,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from aftercare.kernel.money import Money
 from aftercare.kernel.records import Change, RecordWriter, Stored
 from aftercare.kernel.table import (
     VERSION,
     Absent,
     AtLeast,
+    Check,
     Condition,
     Increment,
     Index,
@@ -109,8 +111,8 @@ def write_order(
     """``taking`` is the sum in minor units that this write sets aside: refused unless that much was left."""
     key = order_key(order.shop, order.order_id)
     attributes: dict[str, Scalar] = {}
-    if order.remaining is not None:
-        attributes[REMAINING] = order.remaining.minor
+    if order.balance is not None:
+        attributes[REMAINING] = order.balance.minor
     if order.purchase is not None and order.purchase.buyer:
         attributes[BUYER_ORDERS_INDEX.partition] = f"{order.shop}#{order.purchase.buyer}"
         attributes[BUYER_ORDERS_INDEX.sort] = to_sortable_text(order.purchase.paid_at)
@@ -119,6 +121,11 @@ def write_order(
         attributes[CASES_INDEX.sort] = to_sortable_text(order.cases[-1].opened_at)
     conditions: tuple[Condition, ...] = () if taking is None else (AtLeast(REMAINING, taking),)
     return writer.put(key, was.stored, change, attributes, conditions)
+
+
+def covered(shop: str, order_id: str) -> Check:
+    """No more has gone out of the order than was paid, all that is set aside included."""
+    return Check(order_key(shop, order_id), (AtLeast(REMAINING, 0),))
 
 
 def cases_opened(shop: str, since: datetime, until: datetime, after: Mapping[str, Scalar] | None) -> Query:
@@ -195,23 +202,24 @@ def change_counter(shop: str, change: HoldChange, now: datetime) -> Increment:
     """Raises a counter below its ceiling, or gives back what it held."""
     ceilings: dict[str, int] = {}
     if change.ceiling.cases is not None and change.cases > 0:
-        ceilings["cases"] = change.ceiling.cases
+        ceilings["cases"] = change.ceiling.cases - (change.cases if change.probe else 0)
     if change.ceiling.amount is not None and change.minor > 0:
-        ceilings["minor"] = change.ceiling.amount.minor
+        ceilings["minor"] = change.ceiling.amount.minor - (change.minor if change.probe else 0)
+    counted = 0 if change.probe else 1
     return Increment(
         key=counter_key(shop, change.counter),
-        by={"cases": change.cases, "minor": change.minor},
+        by={"cases": change.cases * counted, "minor": change.minor * counted},
         ceilings=ceilings,
         attributes={EXPIRES_AT: int((now + COUNTERS_KEPT).timestamp())},
     )
 
 
-def raise_brake(shop: str, now: datetime, minor: int, ceiling: int | None) -> Increment:
-    """Counts what leaves the shop within the clock hour."""
+def raise_brake(shop: str, now: datetime, amount: Money, ceiling: int | None) -> Increment:
+    """Counts what leaves the shop within the clock hour, each currency for itself."""
     hour = now.strftime("%Y-%m-%dT%H")
     return Increment(
-        key=counter_key(shop, f"brake/{hour}"),
-        by={"minor": minor},
+        key=counter_key(shop, f"brake/{amount.currency}/{hour}"),
+        by={"minor": amount.minor},
         ceilings={} if ceiling is None else {"minor": ceiling},
         attributes={EXPIRES_AT: int((now + COUNTERS_KEPT).timestamp())},
     )
@@ -225,7 +233,7 @@ class BuyerPromises:
     version: int
 
     def record(self, *, has_earlier_order: bool) -> BuyerRecord:
-        return BuyerRecord(tuple(self.entries.values()), has_earlier_order)
+        return BuyerRecord(self.entries, has_earlier_order)
 
 
 def read_promises(item: Item | None) -> BuyerPromises:

@@ -13,10 +13,11 @@ from pydantic import BaseModel
 from aftercare.kernel.times import to_text
 from aftercare.negotiation.model import history
 from aftercare.negotiation.model.cases import Case, CaseState, Round
-from aftercare.negotiation.model.decisions import answer_by
+from aftercare.negotiation.model.decisions import answer_by, approve_by
 from aftercare.negotiation.model.history import BrokenHistory, Step
 from aftercare.negotiation.model.orders import Asked, Order
 from aftercare.negotiation.model.payouts import Payout
+from aftercare.rulepacks.negotiation import NegotiationRules
 
 SEALING = (
     "The seal of a step is the SHA-256, in hex, of the JSON text [seal of the step before, number, at, what, facts] "
@@ -26,7 +27,7 @@ PRESENTED = "presented"
 HASHING = "The SHA-256, in hex, of the document as canonical JSON (RFC 8785: keys sorted, without spaces, UTF-8)."
 
 
-def summary(order: Order, case: Case) -> dict[str, Any]:
+def summary(order: Order, case: Case, rules: NegotiationRules) -> dict[str, Any]:
     """What a list of cases shows of one."""
     return {
         "negotiation_id": case.negotiation_id,
@@ -39,16 +40,16 @@ def summary(order: Order, case: Case) -> dict[str, Any]:
         "plan": {"id": case.plan.plan_id, "version": case.plan.version} if case.plan else None,
         "requested": _json(case.requested),
         "outcome": case.outcome.value if case.outcome else None,
-        "deadlines": {name: _time(moment) for name, moment in _deadlines(order, case).items()},
+        "deadlines": {name: _time(moment) for name, moment in _deadlines(order, case, rules).items()},
         "opened_at": _time(case.opened_at),
         "closed_at": _time(case.closed_at),
     }
 
 
-def whole(order: Order, case: Case, payouts: Sequence[Payout]) -> dict[str, Any]:
+def whole(order: Order, case: Case, payouts: Sequence[Payout], rules: NegotiationRules) -> dict[str, Any]:
     """The case with all that happened to it, and whether its history is whole."""
     return {
-        **summary(order, case),
+        **summary(order, case, rules),
         "reason": case.reason,
         "rules": case.rules,
         "approved_by": case.approved_by,
@@ -60,7 +61,9 @@ def whole(order: Order, case: Case, payouts: Sequence[Payout]) -> dict[str, Any]
     }
 
 
-def evidence(order: Order, case: Case, payouts: Sequence[Payout], exported_at: datetime) -> dict[str, Any]:
+def evidence(
+    order: Order, case: Case, payouts: Sequence[Payout], rules: NegotiationRules, exported_at: datetime
+) -> dict[str, Any]:
     """The case as a document that shows when it was changed: every step with its seal, every text as it was shown."""
     request, purchase = _request(order, case), order.purchase
     sealed = {step.facts.get("round"): step.facts.get("text_sha256") for step in case.history if step.what == PRESENTED}
@@ -71,7 +74,7 @@ def evidence(order: Order, case: Case, payouts: Sequence[Payout], exported_at: d
         # without the buyer: who that is, the marketplace knows
         "request": _json(request, exclude={"buyer"}),
         "case": {
-            **whole(order, case, payouts),
+            **whole(order, case, payouts, rules),
             "plan": _json(case.plan),
             "texts": [
                 {"round": one.number, "text": one.text, "as_sealed": _digest(one.text) == sealed.get(one.number)}
@@ -105,13 +108,13 @@ def is_intact(steps: Sequence[Step]) -> bool:
     return True
 
 
-def _deadlines(order: Order, case: Case) -> dict[str, datetime]:
+def _deadlines(order: Order, case: Case, rules: NegotiationRules) -> dict[str, datetime]:
     """Those that are running: the merchant's, the buyer's (not while the platform is in), the marketplace's own."""
     running: dict[str, datetime] = {}
     if case.state is CaseState.OPENED and case.approve_by is not None:
-        running["approve_by"] = order.postponed(case.approve_by, case.opened_at)
+        running["approve_by"] = approve_by(order, case)
     if case.state is CaseState.OFFERED:
-        running["answer_by"] = answer_by(order, case)
+        running["answer_by"] = answer_by(order, case, rules)
     request = _request(order, case)
     if request is not None and request.respond_by is not None and not case.ended:
         running["respond_by"] = request.respond_by

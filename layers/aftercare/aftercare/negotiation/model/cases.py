@@ -44,7 +44,8 @@ MOVES: Mapping[CaseState, frozenset[CaseState]] = {
     _S.AWAITING_ORDER: frozenset({_S.OPENED, _S.OFFERED, _S.PAUSED, _S.PASSED_ON, _S.SUPERSEDED}),
     _S.OPENED: frozenset({_S.OFFERED, _S.PAUSED, _S.PASSED_ON, _S.SUPERSEDED}),
     _S.OFFERED: frozenset({_S.OFFERED, _S.PAUSED, _S.ACCEPTED, _S.DECLINED, _S.EXPIRED, _S.PASSED_ON, _S.SUPERSEDED}),
-    _S.PAUSED: frozenset({_S.AWAITING_ORDER, _S.OPENED, _S.OFFERED, _S.PASSED_ON, _S.SUPERSEDED}),
+    # accepted: on the marketplace itself, before the platform stepped in, and heard of only now
+    _S.PAUSED: frozenset({_S.AWAITING_ORDER, _S.OPENED, _S.OFFERED, _S.ACCEPTED, _S.PASSED_ON, _S.SUPERSEDED}),
     _S.ACCEPTED: frozenset({_S.SETTLING, _S.NEEDS_HUMAN}),
     _S.SETTLING: frozenset({_S.SETTLED, _S.NEEDS_HUMAN}),
     _S.NEEDS_HUMAN: frozenset({_S.SETTLED, _S.PASSED_ON}),
@@ -130,6 +131,7 @@ class Case(_Part):
     opened_at: UtcTime
     state: CaseState
     resume_to: CaseState | None = None
+    paused_at: UtcTime | None = None
     announced: bool = False
     requested: Money | None = None
     arm: Arm = Arm.NONE
@@ -138,6 +140,7 @@ class Case(_Part):
     plan: Plan | None = None
     rounds: tuple[Round, ...] = ()
     holds: tuple[Hold, ...] = ()
+    approval_asked_at: UtcTime | None = None
     approve_by: UtcTime | None = None
     approved_by: str | None = None
     chosen: Chosen | None = None

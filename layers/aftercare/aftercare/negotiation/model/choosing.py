@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
@@ -18,6 +18,7 @@ from aftercare.negotiation.model.plans import (
     Allowance,
     BuyerSegment,
     Coupon,
+    FullRefund,
     OptionPlan,
     PartialRefund,
     Plan,
@@ -55,9 +56,9 @@ class WhyNot(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class BuyerRecord:
-    """What is known of the buyer beyond this order: promises of the last 30 days, and whether orders came before."""
+    """What is known of the buyer beyond this order: promises of late, by case, and whether orders came before."""
 
-    promises: tuple[tuple[datetime, int], ...] = ()
+    promises: Mapping[str, tuple[datetime, int]] = field(default_factory=dict)
     has_earlier_order: bool = False
 
 
@@ -76,7 +77,7 @@ class Surroundings:
     policy: ShopPolicy
     rules: NegotiationRules
     wording: Wording
-    buyer: BuyerRecord = BuyerRecord()
+    buyer: BuyerRecord = field(default_factory=BuyerRecord)
     spent: frozenset[str] = frozenset()
 
 
@@ -131,11 +132,20 @@ def choose(order: Order, case: Case, around: Surroundings) -> Choice:
                     reason = WhyNot.DEADLINE_TOO_NEAR
                 else:
                     verdicts.append(Verdict(plan.plan_id, plan.version, None))
-                    if stable_fraction("hold-out", case.negotiation_id, plan.plan_id) * 100 < plan.hold_out_percent:
-                        return Choice(Arm.HOLD_OUT, WhyNot.HOLD_OUT, plan, verdicts=tuple(verdicts))
+                    if _held_out(order, case, plan):
+                        # drawn among those who would get an offer, and only among them: else the arms do not compare
+                        return Choice(Arm.HOLD_OUT, WhyNot.HOLD_OUT, plan, offered, verdicts=tuple(verdicts))
                     return Choice(Arm.OFFER, None, plan, offered, answer_by, tuple(verdicts))
         verdicts.append(Verdict(plan.plan_id, plan.version, reason))
     return Choice(Arm.NONE, _overall(verdicts), verdicts=tuple(verdicts))
+
+
+def _held_out(order: Order, case: Case, plan: Plan) -> bool:
+    """An order stays in the arm it was drawn into; its first case is drawn by its id."""
+    earlier = {one.arm for one in order.cases if one.negotiation_id != case.negotiation_id} - {Arm.NONE}
+    if earlier:
+        return Arm.HOLD_OUT in earlier
+    return stable_fraction("hold-out", case.negotiation_id, plan.plan_id) * 100 < plan.hold_out_percent
 
 
 def next_round(
@@ -145,16 +155,25 @@ def next_round(
     base = asked_amount(order, case)
     reason: str | None = None
     for index, ladder_round in enumerate(plan.rounds[number - 1 :], start=number):
-        options, why = _options(order, plan, ladder_round, index, base, around)
+        options, why = _options(order, case, plan, ladder_round, index, base, around)
         if not options:
             reason = reason or why
             continue
-        holds = _holds(order, plan, options, around)
-        blocked = _blocked(holds, plan, options, around)
+        holds = _holds(order, case, plan, options, around)
+        blocked = _blocked(holds, case, plan, options, around)
         if blocked is None:
             return OfferedRound(index, options, holds), None
         reason = blocked
     return None, reason or WhyNot.GUARDRAIL
+
+
+def is_suppressed(asked: Asked | None, rules: NegotiationRules) -> bool:
+    """For some reasons no offer is made, whatever a plan says."""
+    return asked is not None and asked.reason.value in rules.suppressed.reasons
+
+
+def same_currency(order: Order, asked: Asked | None) -> bool:
+    return asked is None or order.purchase is None or asked.amount.currency == order.purchase.amount.currency
 
 
 def asked_amount(order: Order, case: Case) -> Money:
@@ -196,12 +215,9 @@ def _refused_outright(order: Order, asked: Asked | None, around: Surroundings) -
         return WhyNot.ORDER_UNKNOWN
     if order.cancelled_at is not None:
         return WhyNot.ORDER_CANCELLED
-    suppressed = around.rules.suppressed
-    if asked is not None and asked.reason.value in suppressed.reasons:
+    if is_suppressed(asked, around.rules) or set(purchase.flags) & set(around.rules.suppressed.order_flags):
         return WhyNot.SUPPRESSED
-    if set(purchase.flags) & set(suppressed.order_flags):
-        return WhyNot.SUPPRESSED
-    if asked is not None and asked.amount.currency != purchase.amount.currency:
+    if not same_currency(order, asked):
         return WhyNot.CURRENCY_MISMATCH
     if (
         asked is not None
@@ -224,6 +240,7 @@ def _mismatch(situation: Situation, order: Order, case: Case, asked: Asked | Non
     if purchase is None:
         return "order"
     amount = asked_amount(order, case)
+    lines = order.lines_of(case.refund_id)
     held: Sequence[tuple[str, bool]] = (
         ("triggers", case.trigger.kind in situation.triggers),
         ("kinds", _within(situation.kinds, asked.kind if asked else None)),
@@ -231,8 +248,8 @@ def _mismatch(situation: Situation, order: Order, case: Case, asked: Asked | Non
         ("reasons", _within(situation.reasons, asked.reason if asked else None)),
         ("amount_from", situation.amount_from is None or _same_currency_ge(amount, situation.amount_from)),
         ("amount_to", situation.amount_to is None or _same_currency_ge(situation.amount_to, amount)),
-        ("categories", not situation.categories or bool(set(situation.categories) & set(purchase.categories))),
-        ("items", not situation.items or bool(set(situation.items) & set(purchase.items))),
+        ("categories", not situation.categories or bool(set(situation.categories) & {one.category for one in lines})),
+        ("items", not situation.items or bool(set(situation.items) & {one.item for one in lines})),
         ("buyers", not situation.buyers or bool(set(situation.buyers) & _segments(purchase, around.buyer))),
         ("anomalies", _within(tuple(kind.value for kind in situation.anomalies), case.trigger.anomaly)),
         ("valid_from", situation.valid_from is None or situation.valid_from <= around.now),
@@ -258,13 +275,18 @@ def _segments(purchase: Purchase, buyer: BuyerRecord) -> set[BuyerSegment]:
 
 
 def _options(
-    order: Order, plan: Plan, ladder_round: RoundPlan, number: int, base: Money, around: Surroundings
+    order: Order, case: Case, plan: Plan, ladder_round: RoundPlan, number: int, base: Money, around: Surroundings
 ) -> tuple[tuple[Option, ...], str | None]:
     options: list[Option] = []
     reason: str | None = None
     allowance = _allowance(order, plan, around)
+    asked = _asked(order, case)
+    money_was_asked = asked is not None and asked.kind in (RefundKind.REFUND_ONLY, RefundKind.RETURN_AND_REFUND)
     for index, wanted in enumerate(ladder_round.options, start=1):
         option = _option(wanted, f"r{number}o{index}", base, allowance)
+        if isinstance(wanted, FullRefund) and not money_was_asked:
+            # agreeing to what was asked is no compensation; giving all the money to who did not ask for it would be
+            option = None
         if option is None:
             reason = WhyNot.GUARDRAIL
         else:
@@ -307,6 +329,8 @@ def _option(wanted: OptionPlan, option_id: str, base: Money, allowance: Money) -
             cost=value,
         )
     kind = OptionKind(wanted.kind)
+    if base.minor == 0 and kind in (OptionKind.FULL_REFUND, OptionKind.RETURN_AND_REFUND):
+        return None
     amount = base if kind in (OptionKind.FULL_REFUND, OptionKind.RETURN_AND_REFUND) else None
     cost = base if kind is OptionKind.FULL_REFUND else nothing
     return Option(option_id=option_id, kind=kind, amount=amount, cost=cost)
@@ -323,15 +347,14 @@ def _partial_amount(wanted: PartialRefund, base: Money, allowance: Money) -> Mon
     return Money(minor=minor, currency=base.currency) if minor >= minimum else None
 
 
-def _holds(order: Order, plan: Plan, options: tuple[Option, ...], around: Surroundings) -> tuple[Hold, ...]:
+def _holds(order: Order, case: Case, plan: Plan, options: tuple[Option, ...], around: Surroundings) -> tuple[Hold, ...]:
     """The counters that the plan names, each holding the round's dearest cost."""
     dearest = max(option.cost.minor for option in options)
     day = local_day(around.now, around.policy.zone).isoformat()
     holds = [Hold(counter=f"budget/{name}/{day}", cases=1, minor=dearest) for name in plan.limits.budgets]
-    if plan.limits.per_item_day is not None and order.purchase is not None:
-        holds += [
-            Hold(counter=f"item/{plan.plan_id}/{item}/{day}", cases=1, minor=dearest) for item in order.purchase.items
-        ]
+    if plan.limits.per_item_day is not None:
+        items = sorted({line.item for line in order.lines_of(case.refund_id)})
+        holds += [Hold(counter=f"item/{plan.plan_id}/{item}/{day}", cases=1, minor=dearest) for item in items]
     return tuple(holds)
 
 
@@ -344,7 +367,9 @@ def ceilings_of(hold: Hold, plan: Plan, policy: ShopPolicy) -> Allowance:
     return plan.limits.per_item_day or Allowance()
 
 
-def _blocked(holds: tuple[Hold, ...], plan: Plan, options: tuple[Option, ...], around: Surroundings) -> str | None:
+def _blocked(
+    holds: tuple[Hold, ...], case: Case, plan: Plan, options: tuple[Option, ...], around: Surroundings
+) -> str | None:
     currency = options[0].cost.currency
     if len(holds) > MOST_COUNTERS:
         return f"{WhyNot.BUDGET_SPENT}:more items than can be counted at once"
@@ -357,15 +382,20 @@ def _blocked(holds: tuple[Hold, ...], plan: Plan, options: tuple[Option, ...], a
             ceiling is not None and (ceiling.currency != currency or hold.minor > ceiling.minor)
         ):
             return f"{WhyNot.BUDGET_SPENT}:{hold.counter}"
-    return _buyer_over_limit(plan.limits.per_buyer_30_days, max(option.cost.minor for option in options), around)
+    dearest = max((option.cost for option in options), key=lambda cost: cost.minor)
+    return _buyer_over_limit(plan.limits.per_buyer_30_days, case, dearest, around)
 
 
-def _buyer_over_limit(limit: Allowance | None, dearest: int, around: Surroundings) -> str | None:
+def _buyer_over_limit(limit: Allowance | None, case: Case, dearest: Money, around: Surroundings) -> str | None:
     if limit is None:
         return None
-    recent = [minor for at, minor in around.buyer.promises if at > around.now - BUYER_WINDOW]
+    since = around.now - BUYER_WINDOW
+    others = {of: promise for of, promise in around.buyer.promises.items() if of != case.negotiation_id}
+    recent = [minor for at, minor in others.values() if at > since]
     too_many = limit.cases is not None and len(recent) + 1 > limit.cases
-    too_much = limit.amount is not None and sum(recent) + dearest > limit.amount.minor
+    too_much = limit.amount is not None and (
+        limit.amount.currency != dearest.currency or sum(recent) + dearest.minor > limit.amount.minor
+    )
     return WhyNot.BUYER_OVER_LIMIT if too_many or too_much else None
 
 

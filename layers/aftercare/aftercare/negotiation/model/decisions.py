@@ -42,6 +42,7 @@ from aftercare.negotiation.model.cases import (
     CaseTrigger,
     Chosen,
     Hold,
+    MoveRefused,
     Option,
     Round,
     negotiation_id,
@@ -53,15 +54,19 @@ from aftercare.negotiation.model.choosing import (
     answer_deadline,
     ceilings_of,
     choose,
+    is_suppressed,
     last_moment,
     next_round,
+    same_currency,
 )
-from aftercare.negotiation.model.orders import Asked, Commitment, Order
+from aftercare.negotiation.model.orders import Asked, Commitment, Order, Request
 from aftercare.negotiation.model.plans import Allowance, Plan
+from aftercare.rulepacks.negotiation import NegotiationRules
 
 DEFAULT_LOCALE = "zh"
 SALE_STANDS = frozenset({OptionKind.PARTIAL_REFUND, OptionKind.COUPON, OptionKind.EXCHANGE, OptionKind.REISSUE})
 """After these the buyer keeps goods of this order: the request counts as kept. A full refund is none."""
+GIVES_MONEY = frozenset({OptionKind.PARTIAL_REFUND, OptionKind.FULL_REFUND, OptionKind.RETURN_AND_REFUND})
 
 
 class NoSuchCase(DomainError):
@@ -92,6 +97,8 @@ class HoldChange:
     cases: int
     minor: int
     ceiling: Allowance
+    probe: bool = False
+    """Nothing is counted: the write is only refused where there would be no room."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +137,11 @@ class Draft:
         changes = tuple(change for change in self.holds.values() if change.cases or change.minor)
         return Decision(self.order, tuple(self.said), changes, self.promise)
 
+    def probe(self, holds: Sequence[Hold], plan: Plan) -> None:
+        for one in holds:
+            ceiling = ceilings_of(one, plan, self.around.policy)
+            self.holds[one.counter] = HoldChange(one.counter, one.cases, one.minor, ceiling, probe=True)
+
     def hold(self, holds: Sequence[Hold], sign: int, plan: Plan) -> None:
         for one in holds:
             known = self.holds.get(one.counter)
@@ -159,36 +171,86 @@ def open_or_join(
     if natural_key in order.triggers:
         return
     order = order.model_copy(update={"triggers": (*order.triggers, natural_key)})
-    case = order.open_case
+    case = order.open_case or _undecided_case(order, kind)
     if case is not None:
-        joined = case.model_copy(
-            update={
-                "refund_id": case.refund_id or refund_id,
-                "session_id": case.session_id or session_id,
-                "anomaly_id": case.anomaly_id or anomaly_id,
-            }
-        )
-        draft.order = order.with_case(joined.record(draft.now, "joined", trigger=kind.value, by=natural_key))
+        joined = case.record(draft.now, "joined", trigger=kind.value, by=natural_key)
+        if case.state in UNANSWERED:
+            # a request is negotiated on its own when it cannot be part of this case
+            fits = refund_id is not None and same_currency(order, order.requests[refund_id].latest)
+            joined = joined.model_copy(
+                update={
+                    "refund_id": case.refund_id or (refund_id if fits else None),
+                    "session_id": case.session_id or session_id,
+                    "anomaly_id": case.anomaly_id or anomaly_id,
+                }
+            )
+        draft.order = order.with_case(joined)
         return
+    draft.order = order
+    _open(draft, CaseTrigger(kind=kind, natural_key=natural_key, anomaly=anomaly), refund_id, session_id, anomaly_id)
+
+
+def _undecided_case(order: Order, kind: Trigger) -> Case | None:
+    """The ended case of a request that is still undecided: a contact about it is no new matter, and gets no new arm."""
+    if kind is Trigger.REFUND_REQUESTED or not order.cases:
+        return None
+    last = order.cases[-1]
+    request = order.requests.get(last.refund_id or "")
+    undecided = request is not None and request.decided is None and last.state is not CaseState.SETTLED
+    return last if undecided else None
+
+
+def _open(
+    draft: Draft, trigger: CaseTrigger, refund_id: str | None, session_id: str | None, anomaly_id: str | None
+) -> None:
+    order = draft.order
     case = Case(
-        negotiation_id=negotiation_id(order.shop, order.order_id, natural_key),
-        trigger=CaseTrigger(kind=kind, natural_key=natural_key, anomaly=anomaly),
+        negotiation_id=negotiation_id(order.shop, order.order_id, trigger.natural_key),
+        trigger=trigger,
         refund_id=refund_id,
         session_id=session_id,
         anomaly_id=anomaly_id,
         opened_at=draft.now,
         state=CaseState.AWAITING_ORDER,
     )
-    draft.order = order.with_case(case.record(draft.now, "opened", trigger=kind.value, by=natural_key))
+    opened = case.record(draft.now, "opened", trigger=trigger.kind.value, by=trigger.natural_key)
+    draft.order = order.with_case(opened)
+
+
+def _open_next(draft: Draft) -> bool:
+    """Opens a case for a request that came while another was negotiated, and that nobody has decided since."""
+    refund_id = _next_request(draft.order)
+    if refund_id is None:
+        return False
+    trigger = CaseTrigger(kind=Trigger.REFUND_REQUESTED, natural_key=f"refund/{refund_id}")
+    _open(draft, trigger, refund_id, None, None)
+    return True
+
+
+def _next_request(order: Order) -> str | None:
+    taken = {case.refund_id for case in order.cases}
+    waiting = (
+        refund_id
+        for refund_id, request in order.requests.items()
+        if refund_id not in taken and request.first is not None and request.decided is None
+    )
+    return next(waiting, None)
 
 
 def proceed(draft: Draft) -> None:
-    """Takes the open case as far as facts and time allow."""
+    """Takes the open case as far as facts and time allow, and then the next one that waits for its end."""
+    while True:
+        _proceed_once(draft)
+        if draft.order.open_case is not None or not _open_next(draft):
+            return
+
+
+def _proceed_once(draft: Draft) -> None:
     case = draft.order.open_case
     if case is None:
         return
     if case.state in UNANSWERED:
-        dropped = _why_dropped(draft.order, case)
+        dropped = _why_dropped(draft, case)
         if dropped is not None:
             _end(draft, case, CaseState.SUPERSEDED, *dropped)
             return
@@ -198,23 +260,30 @@ def proceed(draft: Draft) -> None:
             _answer(draft, case)
         case CaseState.AWAITING_ORDER if draft.now >= waits_until(draft.order, case, draft.around):
             _end(draft, case, CaseState.PASSED_ON, NegotiationOutcome.PASSED_ON, WhyNot.ORDER_UNKNOWN)
-        case CaseState.OPENED if draft.now >= _approve_by(draft.order, case):
+        case CaseState.OPENED if draft.now >= approve_by(draft.order, case):
             _end(draft, case, CaseState.PASSED_ON, NegotiationOutcome.PASSED_ON, "approval_missed")
-        case CaseState.OFFERED if draft.now >= answer_by(draft.order, case):
+        case CaseState.OFFERED if draft.now >= answer_by(draft.order, case, draft.around.rules):
             _say_round_end(draft, case, OffersExpired)
             _end(draft, case, CaseState.EXPIRED, NegotiationOutcome.PASSED_ON, "expired")
+        case CaseState.PAUSED if draft.now >= _paused_until(case, draft.around):
+            _end(draft, case, CaseState.PASSED_ON, NegotiationOutcome.PASSED_ON, "platform_never_closed")
         case CaseState.ACCEPTED:
             _watch_settlement(draft, case)
         case _:
             pass
 
 
-def answer_by(order: Order, case: Case) -> datetime:
-    """The first moment at which the current round can no longer be answered."""
+def answer_by(order: Order, case: Case, rules: NegotiationRules) -> datetime:
+    """The first moment at which the current round can no longer be answered.
+
+    Never later than is safe for the marketplace's own deadline, also when that was moved or learned of afterwards.
+    """
     current = case.round
     if current is None:
         raise NoSuchCase("no offer has been made")
-    return order.postponed(current.answer_by, current.presented_at)
+    asked = _asked(order, case)
+    latest = current.answer_by if asked is None else min(current.answer_by, last_moment(asked, rules))
+    return order.postponed(latest, current.presented_at)
 
 
 def waits_until(order: Order, case: Case, around: Surroundings) -> datetime:
@@ -229,14 +298,17 @@ def deadline(order: Order, around: Surroundings) -> datetime | None:
     """When the order wants to be looked at next, if nothing happens before."""
     case = order.open_case
     if case is None:
-        return None
+        # a request that waited for the end of another's case is due at once
+        return None if _next_request(order) is None else around.now
     match case.state:
         case CaseState.AWAITING_ORDER:
             return waits_until(order, case, around)
         case CaseState.OPENED:
-            return _approve_by(order, case)
+            return approve_by(order, case)
         case CaseState.OFFERED:
-            return answer_by(order, case)
+            return answer_by(order, case, around.rules)
+        case CaseState.PAUSED:
+            return _paused_until(case, around)
         case CaseState.ACCEPTED if case.chosen is not None:
             since = case.reminded_at or case.chosen.accepted_at
             return since + timedelta(minutes=around.rules.settlement.remind)
@@ -265,11 +337,15 @@ def _answer(draft: Draft, case: Case) -> None:
     )
     case = _announce(draft, case)
     if plan is None or choice.round is None or choice.answer_by is None:
+        if plan is not None and choice.round is not None:
+            draft.probe(choice.round.holds, plan)
         _end(draft, case, CaseState.PASSED_ON, NegotiationOutcome.PASSED_ON, choice.why_not)
     elif plan.needs_approval:
         facts = {"plan": plan.plan_id, "version": plan.version}
-        approve_by = choice.answer_by - timedelta(minutes=draft.around.rules.answering.shortest_answer)
-        asking = case.move(CaseState.OPENED, draft.now, "approval_asked", facts, approve_by=approve_by)
+        until = choice.answer_by - timedelta(minutes=draft.around.rules.answering.shortest_answer)
+        asking = case.move(
+            CaseState.OPENED, draft.now, "approval_asked", facts, approve_by=until, approval_asked_at=draft.now
+        )
         draft.order = draft.order.with_case(asking)
     else:
         _present(draft, case, plan, choice.round, choice.answer_by)
@@ -366,7 +442,7 @@ def accept(
         if (case.chosen.round, case.chosen.option.option_id) == (round_number, option_id):
             return
         raise AnsweredAlready("another option was chosen")
-    current = _answerable(draft, case, round_number, answered_at)
+    current = _answerable(draft, case, round_number, answered_at, via)
     option = current.option(option_id)
     if option is None:
         raise NoSuchOption(f"round {round_number} has no option {option_id}")
@@ -408,17 +484,23 @@ def decline(draft: Draft, case_id: str, round_number: int, answered_at: datetime
     _end(draft, case, CaseState.DECLINED, NegotiationOutcome.PASSED_ON, "declined")
 
 
-def _answerable(draft: Draft, case: Case, round_number: int, answered_at: datetime) -> Round:
+def _answerable(
+    draft: Draft, case: Case, round_number: int, answered_at: datetime, via: AcceptedVia = AcceptedVia.PAGE
+) -> Round:
     current = case.round
     if current is None or case.round_numbered(round_number) is None:
         raise NoSuchCase(f"round {round_number} was never offered")
     if round_number < current.number:
         raise AnsweredAlready(f"round {round_number} was followed by another")
+    deadline_ = answer_by(draft.order, case, draft.around.rules)
     if case.state is CaseState.PAUSED:
+        # who answered on the marketplace before the platform stepped in has answered, whenever we hear of it
+        if via is AcceptedVia.MARKETPLACE and answered_at < draft.order.intervened_at and answered_at < deadline_:
+            return current
         raise NotNow("the platform has stepped in")
     if case.state is CaseState.DECLINED:
         raise AnsweredAlready("the offer was declined")
-    if case.state is not CaseState.OFFERED or min(answered_at, draft.now) >= answer_by(draft.order, case):
+    if case.state is not CaseState.OFFERED or min(answered_at, draft.now) >= deadline_:
         raise TooLate("the offer has ended")
     return current
 
@@ -447,6 +529,14 @@ def take_over(draft: Draft, case_id: str, author: str, reason: str) -> None:
     case = _case(draft.order, case_id)
     if case.ended:
         return
+    in_doubt = [
+        one
+        for one in draft.order.commitments.values()
+        if one.negotiation_id == case_id and one.result in (None, SettlementResult.NEEDS_HUMAN)
+    ]
+    if case.state is CaseState.NEEDS_HUMAN and in_doubt:
+        # its payout must be resolved first: it may have been made
+        raise MoveRefused(case.state, CaseState.PASSED_ON)
     case = case.record(draft.now, "taken_over", by=author, reason=reason)
     if case.state is CaseState.NEEDS_HUMAN:
         _end(draft, case, CaseState.PASSED_ON, NegotiationOutcome.PASSED_ON, "taken_over")
@@ -481,10 +571,7 @@ def record_settlement(draft: Draft, data: SettlementRecorded, sequence: int) -> 
     case = draft.order.case(data.negotiation_id)
     if known is None or case is None or sequence <= known.sequence:
         return
-    nothing = Money.zero(known.cash.currency)
     updated = known.model_copy(update={"result": data.result, "sequence": sequence})
-    if data.result is SettlementResult.REFUSED:
-        updated = updated.model_copy(update={"cash": nothing, "coupon": None})
     commitments = {**draft.order.commitments, data.payout_key: updated}
     if known.kind is OptionKind.COUPON_REVOCATION:
         if data.result is SettlementResult.PAID and known.revokes in commitments:
@@ -538,26 +625,33 @@ def _acceptance(order: Order, case: Case, chosen: Chosen) -> OfferAccepted:
 # ---------------------------------------------------------------- ends
 
 
-def _why_dropped(order: Order, case: Case) -> tuple[NegotiationOutcome, str] | None:
+def _why_dropped(draft: Draft, case: Case) -> tuple[NegotiationOutcome, str] | None:
+    """Why nothing more is to be negotiated. Withdrawal comes before all else, whatever was heard of first."""
+    order = draft.order
+    request = order.requests.get(case.refund_id or "", Request())
+    if request.decided is not None and request.decided.outcome is RefundOutcome.WITHDRAWN:
+        return NegotiationOutcome.WITHDRAWN, "withdrawn"
     if order.cancelled_at is not None:
         return NegotiationOutcome.SUPERSEDED, WhyNot.ORDER_CANCELLED
-    request = order.requests.get(case.refund_id) if case.refund_id else None
-    if request is None:
-        return None
     if request.decided is not None:
-        if request.decided.outcome is RefundOutcome.WITHDRAWN:
-            return NegotiationOutcome.WITHDRAWN, "withdrawn"
         return NegotiationOutcome.SUPERSEDED, WhyNot.ALREADY_DECIDED
     if request.changed:
         return NegotiationOutcome.SUPERSEDED, WhyNot.CHANGED
+    if case.state is not CaseState.AWAITING_ORDER and is_suppressed(request.latest, draft.around.rules):
+        return NegotiationOutcome.SUPERSEDED, WhyNot.SUPPRESSED
+    if case.round is not None and order.remaining is not None:
+        leaves = [option.amount for option in case.round.options if option.kind in GIVES_MONEY and option.amount]
+        if any(amount > order.remaining for amount in leaves):
+            # refunded elsewhere since: an offer that can no longer be kept must not be shown
+            return NegotiationOutcome.SUPERSEDED, WhyNot.NOTHING_LEFT
     return None
 
 
 def _pause_or_resume(draft: Draft, case: Case) -> Case:
     if draft.order.under_intervention and case.state is not CaseState.PAUSED:
-        case = case.move(CaseState.PAUSED, draft.now, "paused", {}, resume_to=case.state)
+        case = case.move(CaseState.PAUSED, draft.now, "paused", {}, resume_to=case.state, paused_at=draft.now)
     elif not draft.order.under_intervention and case.state is CaseState.PAUSED and case.resume_to is not None:
-        case = case.move(case.resume_to, draft.now, "resumed", {}, resume_to=None)
+        case = case.move(case.resume_to, draft.now, "resumed", {}, resume_to=None, paused_at=None)
     draft.order = draft.order.with_case(case)
     return case
 
@@ -567,7 +661,7 @@ def _end(draft: Draft, case: Case, state: CaseState, outcome: NegotiationOutcome
         case = case.model_copy(update={"why_not": case.why_not or reason, "requested": _requested(draft.order, case)})
         case = _announce(draft, case)
     unspent = state not in (CaseState.SETTLED, CaseState.NEEDS_HUMAN)
-    if unspent and case.holds and case.plan is not None:
+    if unspent and case.rounds and case.plan is not None:
         draft.hold(case.holds, -1, case.plan)
         _promise(draft, case.plan, case, None)
         case = case.model_copy(update={"holds": ()})
@@ -581,7 +675,7 @@ def _end(draft: Draft, case: Case, state: CaseState, outcome: NegotiationOutcome
 def _say_closed(draft: Draft, case: Case, outcome: NegotiationOutcome) -> None:
     ours = [one for one in draft.order.commitments.values() if one.negotiation_id == case.negotiation_id]
     paid = [one for one in ours if one.result is SettlementResult.PAID]
-    cash = [one.cash for one in paid if one.cash.minor]
+    cash = [one.money for one in paid if one.money.minor and one.kind is not OptionKind.RETURN_AND_REFUND]
     coupons = [one.coupon for one in paid if one.coupon is not None and one.kind is OptionKind.COUPON]
     draft.said.append(
         NegotiationClosed(
@@ -640,7 +734,13 @@ def _requested(order: Order, case: Case) -> Money | None:
     return asked.amount if asked else None
 
 
-def _approve_by(order: Order, case: Case) -> datetime:
+def approve_by(order: Order, case: Case) -> datetime:
+    """Until when an offer that waits for the merchant can still be approved."""
     if case.approve_by is None:
         raise NoSuchCase("no approval was asked for")
-    return order.postponed(case.approve_by, case.opened_at)
+    return order.postponed(case.approve_by, case.approval_asked_at or case.opened_at)
+
+
+def _paused_until(case: Case, around: Surroundings) -> datetime:
+    """The platform is done long before this, or its word of it got lost."""
+    return (case.paused_at or case.opened_at) + timedelta(minutes=around.rules.waiting.platform)

@@ -6,7 +6,7 @@ Facts are folded in whatever order they arrive: each has a natural key, and the 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
@@ -30,6 +30,12 @@ class _Part(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
+class PurchaseLine(_Part):
+    line_id: str
+    item: str
+    category: str
+
+
 class Purchase(_Part):
     """What the buyer paid for."""
 
@@ -38,8 +44,7 @@ class Purchase(_Part):
     amount: Money
     locale: str | None = None
     time_zone: str | None = None
-    items: tuple[str, ...] = ()
-    categories: tuple[str, ...] = ()
+    lines: tuple[PurchaseLine, ...] = ()
     flags: tuple[str, ...] = ()
 
     @classmethod
@@ -50,8 +55,9 @@ class Purchase(_Part):
             amount=paid.amount,
             locale=paid.locale,
             time_zone=paid.time_zone,
-            items=tuple(sorted({line.item_id for line in paid.lines})),
-            categories=tuple(sorted({line.category for line in paid.lines})),
+            lines=tuple(
+                PurchaseLine(line_id=line.line_id, item=line.item_id, category=line.category) for line in paid.lines
+            ),
             flags=tuple(paid.flags or ()),
         )
 
@@ -67,6 +73,8 @@ class Asked(_Part):
     requested_at: UtcTime
     respond_by: UtcTime | None
     revision: int
+    line_ids: tuple[str, ...] = ()
+    """Empty: the whole order."""
 
     @classmethod
     def of(cls, data: RefundRequested | RefundUpdated) -> Asked:
@@ -79,6 +87,7 @@ class Asked(_Part):
             requested_at=data.requested_at,
             respond_by=data.respond_by,
             revision=data.revision,
+            line_ids=tuple(line.line_id for line in data.lines or ()),
         )
 
     def asks_the_same_as(self, other: Asked) -> bool:
@@ -86,20 +95,26 @@ class Asked(_Part):
 
 
 class Decided(_Part):
-    """How a request ended at the marketplace; ``ours`` says that we made it so."""
+    """How a request ended at the marketplace."""
 
     outcome: RefundOutcome
-    by: str
-    decided_at: UtcTime
     revision: int
-    ours: bool
 
 
 class Refunded(_Part):
-    """Money that went back to the buyer without us."""
+    """Money that went back to the buyer, as the marketplace tells it; without an amount it did not say how much."""
 
-    amount: Money
+    amount: Money | None
     revision: int
+
+    def told_later_than(self, other: Refunded | None) -> bool:
+        """Of two words with one revision the larger sum counts, whichever came first."""
+        if other is None:
+            return True
+        return (self.revision, self.amount.minor if self.amount else 0) > (
+            other.revision,
+            other.amount.minor if other.amount else 0,
+        )
 
 
 class Request(_Part):
@@ -114,9 +129,14 @@ class Request(_Part):
         return self.first is not None and self.latest is not None and not self.latest.asks_the_same_as(self.first)
 
     def asked(self, asked: Asked, *, opening: bool) -> Request:
-        latest = asked if self.latest is None or asked.revision > self.latest.revision else self.latest
-        first = asked if opening and self.first is None else self.first
+        latest = asked if self.latest is None or _newer(asked, self.latest) else self.latest
+        first = asked if opening and (self.first is None or _newer(self.first, asked)) else self.first
         return Request(first=first, latest=latest, decided=self.decided)
+
+
+def _newer(one: Asked, other: Asked) -> bool:
+    # a revision that was told twice with different content: any rule will do, so long as arrival does not decide
+    return (one.revision, one.model_dump_json()) > (other.revision, other.model_dump_json())
 
 
 class Intervention(_Part):
@@ -140,8 +160,11 @@ class Commitment(_Part):
     """What we have set out to give for one step of a case, from the intent on."""
 
     negotiation_id: str
+    refund_id: str | None = None
     kind: OptionKind
     cash: Money
+    told: Refunded | None = None
+    """What the marketplace says of it itself: the truth, whatever we believed."""
     coupon: Money | None = None
     coupon_revoked: bool = False
     revokes: str = ""
@@ -149,10 +172,19 @@ class Commitment(_Part):
     sequence: int = 0
 
     @property
+    def money(self) -> Money:
+        """What it takes from the order: what was told, else what was set aside, nothing once it was refused."""
+        if self.told is not None and self.told.amount is not None and self.told.amount.currency == self.cash.currency:
+            return self.told.amount
+        refused = self.result is SettlementResult.REFUSED and self.told is None
+        return Money.zero(self.cash.currency) if refused else self.cash
+
+    @property
     def compensation(self) -> Money:
-        if self.kind is OptionKind.COUPON and self.coupon is not None and not self.coupon_revoked:
+        given = self.coupon is not None and not self.coupon_revoked and self.result is not SettlementResult.REFUSED
+        if self.kind is OptionKind.COUPON and self.coupon is not None and given:
             return self.coupon
-        return self.cash if self.kind is OptionKind.PARTIAL_REFUND else Money.zero(self.cash.currency)
+        return self.money if self.kind is OptionKind.PARTIAL_REFUND else Money.zero(self.cash.currency)
 
 
 class Order(_Part):
@@ -179,6 +211,12 @@ class Order(_Part):
     def under_intervention(self) -> bool:
         return any(intervention.is_open for intervention in self.interventions.values())
 
+    @property
+    def intervened_at(self) -> datetime:
+        """When the earliest intervention that is still open began; the end of time without one."""
+        opened = [one.opened_at for one in self.interventions.values() if one.is_open and one.opened_at]
+        return min(opened, default=datetime.max.replace(tzinfo=UTC))
+
     def postponed(self, deadline: datetime, since: datetime) -> datetime:
         """A deadline that ran from ``since``, later by the time for which the platform had stepped in.
 
@@ -194,18 +232,39 @@ class Order(_Part):
         return deadline
 
     @property
-    def remaining(self) -> Money | None:
-        """What may still be refunded: never more than was paid, every refund counted once. None: order unknown."""
+    def balance(self) -> Money | None:
+        """What was paid less every refund, each counted once; below zero when more went out. None: order unknown."""
         if self.purchase is None:
             return None
-        currency = self.purchase.amount.currency
-        given = [commitment.cash for commitment in self.commitments.values()]
-        # a refund in another currency cannot be set against the order's sum: nothing is left to give by ourselves
-        elsewhere = [refunded.amount for refunded in self.refunded_elsewhere.values()]
-        if any(money.currency != currency for money in elsewhere):
-            return Money.zero(currency)
-        left = self.purchase.amount.minor - sum(money.minor for money in (*given, *elsewhere))
-        return Money(minor=max(0, left), currency=currency)
+        paid = self.purchase.amount
+        given = sum(self._taken(commitment) for commitment in self.commitments.values())
+        elsewhere = sum(self._went_out(refund_id, one) for refund_id, one in self.refunded_elsewhere.items())
+        return Money(minor=paid.minor - given - elsewhere, currency=paid.currency)
+
+    @property
+    def remaining(self) -> Money | None:
+        """What may still be refunded."""
+        balance = self.balance
+        return None if balance is None else max(balance, Money.zero(balance.currency))
+
+    def _taken(self, commitment: Commitment) -> int:
+        if commitment.kind is OptionKind.RETURN_AND_REFUND and commitment.told is None and commitment.refund_id:
+            # goods on their way back: their money is set aside until it is paid, under our key or not, or they are not
+            decided = self.requests.get(commitment.refund_id, Request()).decided
+            ended = decided is not None and decided.outcome in (RefundOutcome.WITHDRAWN, RefundOutcome.CLOSED)
+            if ended or commitment.refund_id in self.refunded_elsewhere:
+                return 0
+        return commitment.money.minor
+
+    def _went_out(self, refund_id: str, refunded: Refunded) -> int:
+        if self.purchase is None:
+            return 0
+        asked = self.requests.get(refund_id, Request()).latest
+        amount = refunded.amount or (asked.amount if asked else None)
+        # a sum that is not known, or not in the order's currency, cannot be set against it: nothing is left to give
+        if amount is None or amount.currency != self.purchase.amount.currency:
+            return self.purchase.amount.minor
+        return amount.minor
 
     @property
     def compensation_given(self) -> Money | None:
@@ -214,6 +273,14 @@ class Order(_Part):
             return None
         given = sum(commitment.compensation.minor for commitment in self.commitments.values())
         return Money(minor=given, currency=self.purchase.amount.currency)
+
+    def lines_of(self, refund_id: str | None) -> tuple[PurchaseLine, ...]:
+        """The lines that a request is about; all of them where it names none that is known."""
+        if self.purchase is None:
+            return ()
+        latest = self.requests.get(refund_id or "", Request()).latest
+        named = set(latest.line_ids) if latest else set()
+        return tuple(line for line in self.purchase.lines if line.line_id in named) or self.purchase.lines
 
     def case(self, negotiation_id: str) -> Case | None:
         return next((case for case in self.cases if case.negotiation_id == negotiation_id), None)
@@ -229,23 +296,29 @@ class Order(_Part):
 
     def with_decision(self, data: RefundDecided) -> Order:
         """Takes in a decision, whoever made it; what was refunded elsewhere lowers the order's cap once."""
-        ours = data.payout_key is not None and data.payout_key in self.commitments
         order = self
         request = self.requests.get(data.refund_id, Request())
-        if request.decided is None or request.decided.revision < data.revision:
-            decided = Decided(
-                outcome=data.outcome, by=data.by, decided_at=data.decided_at, revision=data.revision, ours=ours
-            )
+        if request.decided is None or _decided_later(data, request.decided):
+            decided = Decided(outcome=data.outcome, revision=data.revision)
             order = order.with_request(data.refund_id, request.model_copy(update={"decided": decided}))
-        if data.outcome is not RefundOutcome.REFUNDED or data.amount is None or ours:
-            return order
-        known = self.refunded_elsewhere.get(data.refund_id)
-        if known is not None and known.revision >= data.revision:
+        if data.outcome is not RefundOutcome.REFUNDED:
             return order
         refunded = Refunded(amount=data.amount, revision=data.revision)
+        ours = self.commitments.get(data.payout_key or "")
+        if ours is not None and data.payout_key is not None:
+            if not refunded.told_later_than(ours.told):
+                return order
+            told = {**self.commitments, data.payout_key: ours.model_copy(update={"told": refunded})}
+            return order.model_copy(update={"commitments": told})
+        if not refunded.told_later_than(self.refunded_elsewhere.get(data.refund_id)):
+            return order
         return order.model_copy(update={"refunded_elsewhere": {**order.refunded_elsewhere, data.refund_id: refunded}})
 
     def with_intervention(self, intervention_id: str, **changed: Any) -> Order:
         known = self.interventions.get(intervention_id, Intervention())
         updated = known.model_copy(update=changed)
         return self.model_copy(update={"interventions": {**self.interventions, intervention_id: updated}})
+
+
+def _decided_later(data: RefundDecided, known: Decided) -> bool:
+    return (data.revision, data.outcome.value) > (known.revision, known.outcome.value)

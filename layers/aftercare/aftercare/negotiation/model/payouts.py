@@ -39,7 +39,7 @@ class PayoutState(StrEnum):
 _S = PayoutState
 FINAL = frozenset({_S.PAID, _S.REFUSED})
 MOVES: Mapping[PayoutState, frozenset[PayoutState]] = {
-    _S.INTENT: frozenset({_S.CALLING, _S.HELD}),
+    _S.INTENT: frozenset({_S.CALLING, _S.HELD, _S.NEEDS_HUMAN}),
     _S.HELD: frozenset({_S.CALLING, _S.HELD, _S.NEEDS_HUMAN}),
     _S.CALLING: frozenset({_S.PAID, _S.REFUSED, _S.UNKNOWN, _S.NEEDS_HUMAN}),
     _S.UNKNOWN: frozenset({_S.CALLING, _S.PAID, _S.REFUSED, _S.NEEDS_HUMAN}),
@@ -58,7 +58,8 @@ ACTIONS: Mapping[OptionKind, ActionType] = {
     OptionKind.REISSUE: ActionType.REISSUE,
 }
 MONEY_LEAVES = frozenset({OptionKind.PARTIAL_REFUND, OptionKind.FULL_REFUND})
-"""Kinds that take from the order's cap; for a return the marketplace refunds later and tells us."""
+"""Kinds whose call moves money at once; for a return the marketplace refunds later and tells us."""
+TAKES_FROM_CAP = MONEY_LEAVES | {OptionKind.RETURN_AND_REFUND}
 REVOKES_COUPONS = frozenset({OptionKind.FULL_REFUND, OptionKind.RETURN_AND_REFUND})
 
 
@@ -170,7 +171,7 @@ class Payout(BaseModel):
         )
 
     def resolved(self, now: datetime, *, paid: bool, author: str, evidence: str) -> Payout:
-        """A person has read the marketplace's books. While it may still be called, only its own answer ends a payout."""
+        """A person has read the marketplace's books; a payout that may still be called is ended by its answer alone."""
         to = PayoutState.PAID if paid else PayoutState.REFUSED
         if self.state is not PayoutState.NEEDS_HUMAN:
             raise PayoutMoveRefused(self.state, to)
@@ -242,7 +243,7 @@ def intents(order: Order, case: Case, now: datetime, rules: SettlementRules) -> 
     made: list[tuple[Payout, Commitment]] = []
     if option.kind in REVOKES_COUPONS:
         for number, (key, given) in enumerate(sorted(order.commitments.items()), start=1):
-            if given.kind is OptionKind.COUPON and given.coupon is not None and not given.coupon_revoked:
+            if given.kind is OptionKind.COUPON and given.compensation.minor:
                 revocation = payout(f"revoke-{number}", OptionKind.COUPON_REVOCATION, None, {"coupon_key": key})
                 kept = Commitment(
                     negotiation_id=case.negotiation_id,
@@ -251,7 +252,7 @@ def intents(order: Order, case: Case, now: datetime, rules: SettlementRules) -> 
                     revokes=key,
                 )
                 made.append((revocation, kept))
-    cash = option.amount if option.kind in MONEY_LEAVES and option.amount is not None else nothing
+    cash = option.amount if option.kind in TAKES_FROM_CAP and option.amount is not None else nothing
     if cash > order.remaining:
         raise CapExceeded(f"{cash} is more than the {order.remaining} that is left")
     content: dict[str, Any] = {"round": chosen.round, "option": option.option_id}
@@ -260,7 +261,13 @@ def intents(order: Order, case: Case, now: datetime, rules: SettlementRules) -> 
     if option.coupon_value is not None:
         content["face_value"] = option.coupon_value.model_dump()
         content["valid_days"] = option.coupon_days
-    commitment = Commitment(negotiation_id=case.negotiation_id, kind=option.kind, cash=cash, coupon=option.coupon_value)
+    commitment = Commitment(
+        negotiation_id=case.negotiation_id,
+        refund_id=case.refund_id,
+        kind=option.kind,
+        cash=cash,
+        coupon=option.coupon_value,
+    )
     said_amount = option.amount if option.amount is not None else option.coupon_value
     made.append((payout(f"{option.option_id}", option.kind, said_amount, content), commitment))
     return tuple(made)

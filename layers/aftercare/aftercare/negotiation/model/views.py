@@ -11,6 +11,7 @@ from aftercare.negotiation.model.cases import Case, CaseState, Option
 from aftercare.negotiation.model.decisions import NoSuchCase, answer_by
 from aftercare.negotiation.model.links import OfferLink
 from aftercare.negotiation.model.orders import Order
+from aftercare.rulepacks.negotiation import NegotiationRules
 
 
 class OfferStanding(StrEnum):
@@ -67,7 +68,7 @@ class OfferView:
     zone: str
 
 
-def view(order: Order, link: OfferLink, now: datetime) -> OfferView:
+def view(order: Order, link: OfferLink, now: datetime, rules: NegotiationRules) -> OfferView:
     """Raises ``NoSuchCase`` for a link to something that was never offered."""
     case = order.case(link.negotiation_id)
     shown = case.round_numbered(link.round) if case is not None else None
@@ -75,14 +76,14 @@ def view(order: Order, link: OfferLink, now: datetime) -> OfferView:
         raise NoSuchCase("nothing was offered under this link")
     chosen = case.chosen
     return OfferView(
-        standing=_standing(order, case, link.round, now),
+        standing=_standing(order, case, link.round, now, rules),
         shop=order.shop,
         order_id=order.order_id,
         negotiation_id=case.negotiation_id,
         round=shown.number,
         opening=case.plan.opening.in_language(shown.locale),
         options=shown.options,
-        answer_by=order.postponed(shown.answer_by, shown.presented_at),
+        answer_by=answer_by(order, case, rules) if shown is case.round else shown.answer_by,
         requested=case.requested,
         chosen=chosen.option if chosen else None,
         chosen_at=chosen.accepted_at if chosen else None,
@@ -93,9 +94,9 @@ def view(order: Order, link: OfferLink, now: datetime) -> OfferView:
     )
 
 
-def _standing(order: Order, case: Case, round_number: int, now: datetime) -> OfferStanding:
+def _standing(order: Order, case: Case, round_number: int, now: datetime, rules: NegotiationRules) -> OfferStanding:
     if case.round is not None and round_number < case.round.number:
         return OfferStanding.REPLACED
     if case.state is CaseState.OFFERED:
-        return OfferStanding.OPEN if now < answer_by(order, case) else OfferStanding.EXPIRED
+        return OfferStanding.OPEN if now < answer_by(order, case, rules) else OfferStanding.EXPIRED
     return _STANDINGS[case.state]

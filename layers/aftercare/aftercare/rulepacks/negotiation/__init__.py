@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from aftercare.rulepacks.loader import RulePack, pack_in_force, read_packs
 
@@ -30,6 +30,7 @@ class AnsweringRules(_Part):
 
 class WaitingRules(_Part):
     order: Minutes
+    platform: Minutes
 
 
 class SettlementRules(_Part):
@@ -46,9 +47,28 @@ class Suppression(_Part):
     order_flags: tuple[str, ...]
 
 
+class ScriptReading(_Part):
+    """Each character of ``traditional`` is read as the one of ``simplified`` in the same place."""
+
+    traditional: str
+    simplified: str
+    clause_ends: str
+    latin_clause_ends: str
+
+    @model_validator(mode="after")
+    def _characters_come_in_pairs(self) -> ScriptReading:
+        if len(self.traditional) != len(self.simplified):
+            raise ValueError("traditional and simplified must be of one length")
+        return self
+
+
 class ForbiddenWords(_Part):
+    """``patterns`` are looked for after the ``innocent`` phrases, which hold the same words, are taken out."""
+
     rule: str
     message: str
+    within: Literal["clause", "text"] = "clause"
+    innocent: tuple[str, ...] = ()
     patterns: tuple[str, ...]
 
 
@@ -58,6 +78,7 @@ class NegotiationRules(RulePack):
     waiting: WaitingRules
     settlement: SettlementRules
     suppressed: Suppression
+    script_reading: ScriptReading
     forbidden_words: tuple[ForbiddenWords, ...]
 
 
