@@ -96,7 +96,7 @@ class OffersPresented(EventData):
 class OfferAccepted(EventData):
     """A buyer chose an option; what it gives is owed from now on.
 
-    It happens once: recognise it by ``negotiation_id``.
+    Recognise it by ``negotiation_id``: a case has one acceptance, said again while nobody has begun to settle it.
     """
 
     name = "OfferAccepted"
