@@ -100,7 +100,7 @@ def test_a_link_with_any_character_changed_opens_nothing(position: int, characte
             from_token(changed, KEYS)
 
 
-@given(st.text(max_size=600))
+@given(st.text(max_size=2000))
 def test_any_text_that_is_no_link_is_refused_and_nothing_else(text: str) -> None:
     with pytest.raises(UnknownLink):
         from_token(text, KEYS)
@@ -217,3 +217,8 @@ def test_an_anomaly_of_a_parcel_opens_a_case_only_where_a_plan_says_so() -> None
     assert world.order().cases == ()
     world.hear(event("ShipmentAnomalyRaised", raised))
     assert world.case().state is CaseState.OFFERED
+
+
+def test_the_longest_order_id_still_makes_a_link_that_opens() -> None:
+    longest = OfferLink("standard:" + "s" * 64, "好" * 256, "0" * 32, 3)
+    assert from_token(to_token(longest, KEYS), KEYS) == longest

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from aftercare.kernel.errors import DomainError
 
 TAG_BYTES = 16
-TOKEN_LIMIT = 512
+TOKEN_LIMIT = 1800
 _TOKEN = re.compile(r"([A-Za-z0-9]{1,8})\.([A-Za-z0-9_-]+)\.([0-9a-f]{32})\.([1-9])\.([A-Za-z0-9_-]+)")
 
 
