@@ -25,14 +25,14 @@ $(STAMP): requirements/development.txt pyproject.toml
 demo: setup ## the main job: refunds negotiated end to end on this machine, as a story, a table and an HTML report
 	@$(BIN)/python -m sandbox demo
 
-up: setup ## stay up on 127.0.0.1 (PORT=8000)
-	@$(BIN)/python -m sandbox up --port $(or $(PORT),8000)
+up: setup ## stay up on 127.0.0.1 (PORT=8000, AT=time)
+	@$(BIN)/python -m sandbox up --port $(or $(PORT),8000) $(if $(AT),--at $(AT))
 
 invoke: setup ## call one function: FUNCTION=name EVENT=file
 	@$(BIN)/python -m sandbox invoke $(or $(FUNCTION),$(error name the function: make invoke FUNCTION=webhook_intake EVENT=events/...)) $(or $(EVENT),$(error name the event's file: EVENT=events/...))
 
 replay: setup ## run recorded events through the system: FILE=events.jsonl[.gz]
-	@$(BIN)/python -m sandbox replay $(or $(FILE),$(error name the file: make replay FILE=events.jsonl))
+	@$(BIN)/python -m sandbox replay $(or $(FILE),$(error name the file: make replay FILE=events.jsonl)) $(if $(UNTIL),--until $(UNTIL)) $(if $(OUT),--out $(OUT))
 
 shops: setup ## the shops of the sandbox
 	@$(BIN)/python -m sandbox shops
