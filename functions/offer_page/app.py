@@ -16,7 +16,7 @@ from aftercare import bootstrap
 from aftercare.aws.logs import log
 from aftercare.kernel.errors import Transient
 from aftercare.negotiation.model.cases import Case
-from aftercare.negotiation.model.decisions import AnsweredAlready, NoSuchCase, NoSuchOption, NotNow, TooLate
+from aftercare.negotiation.model.drafts import AnsweredAlready, NoSuchCase, NoSuchOption, NotNow, TooLate
 from aftercare.negotiation.model.links import OfferLink, UnknownLink, from_token, to_token
 from aftercare.negotiation.service import Negotiation
 from aftercare.pages import offer

@@ -157,6 +157,7 @@ def changes(before: Items, after: Items) -> Iterator[str]:
 
 
 def _change(was: Mapping[str, Any] | None, is_: Mapping[str, Any] | None) -> str:
+    """What an attribute is now; of a number also what it was."""
     now = "removed" if is_ is None else _text(next(iter(is_.values())))
     return now if was is None or is_ is None or "S" in was else f"{_text(next(iter(was.values())))} -> {now}"
 

@@ -100,17 +100,19 @@ class Carrier:
             self._cloud.request("POST", delivery.path, delivery.headers, delivery.body)
 
     def _hear(self) -> None:
-        published, invocations = self._cloud.published, self._cloud.invocations
-        for event in published[self._heard :]:
+        # requests go on meanwhile: what is counted is what was looked at
+        events, invocations = self._cloud.published[self._heard :], self._cloud.invocations[self._looked_at :]
+        self._heard += len(events)
+        self._looked_at += len(invocations)
+        for event in events:
             self._marketplace.hear(event.entry())
             if self._out is not None:
                 self._out.write(as_line(event.entry()))
-        for invocation in invocations[self._looked_at :]:
-            if invocation.error is not None:
-                print(f"{invocation.function} failed: {invocation.error!r}", file=sys.stderr, flush=True)
         if self._out is not None:
             self._out.flush()
-        self._heard, self._looked_at = len(published), len(invocations)
+        for invocation in invocations:
+            if invocation.error is not None:
+                print(f"{invocation.function} failed: {invocation.error!r}", file=sys.stderr, flush=True)
 
 
 @contextmanager

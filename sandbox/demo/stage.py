@@ -34,12 +34,12 @@ READ_ON = {
     "PlatformSteppedIn": f"{NEGOTIATION}/model/orders.py",
     "PlatformStepClosed": f"{NEGOTIATION}/model/orders.py",
     "NegotiationOpened": f"{NEGOTIATION}/model/choosing.py",
-    "OffersPresented": f"{NEGOTIATION}/model/decisions.py",
-    "OfferAccepted": f"{NEGOTIATION}/service.py",
-    "OffersDeclined": f"{NEGOTIATION}/model/decisions.py",
-    "OffersExpired": f"{NEGOTIATION}/model/decisions.py",
+    "OffersPresented": f"{NEGOTIATION}/model/offering.py",
+    "OfferAccepted": f"{NEGOTIATION}/model/answering.py",
+    "OffersDeclined": f"{NEGOTIATION}/model/answering.py",
+    "OffersExpired": f"{NEGOTIATION}/model/proceeding.py",
     "SettlementRecorded": f"{NEGOTIATION}/settlement.py",
-    "NegotiationClosed": f"{NEGOTIATION}/model/decisions.py",
+    "NegotiationClosed": f"{NEGOTIATION}/model/endings.py",
 }
 """Where to read on about an event."""
 

@@ -28,7 +28,7 @@ from aftercare.kernel.envelope import Event, EventData
 from aftercare.kernel.ports import ActionOutcome, ActionStatus, UnknownSecret
 from aftercare.kernel.times import to_text
 from aftercare.negotiation.model.cases import CaseState, MoveRefused
-from aftercare.negotiation.model.decisions import NotNow, TooLate
+from aftercare.negotiation.model.drafts import NotNow, TooLate
 from aftercare.negotiation.model.references import OfferReference
 
 FULL = plan(options=[{"kind": "full_refund"}])

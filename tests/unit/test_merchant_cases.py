@@ -32,7 +32,7 @@ from aftercare.negotiation import merchant as merchant_module
 from aftercare.negotiation import store
 from aftercare.negotiation.merchant import Merchant
 from aftercare.negotiation.model.cases import MoveRefused
-from aftercare.negotiation.model.decisions import AnsweredAlready, NoSuchCase, TooLate
+from aftercare.negotiation.model.drafts import AnsweredAlready, NoSuchCase, TooLate
 from aftercare.negotiation.model.fields import InvalidFields
 from aftercare.negotiation.model.payouts import PayoutMoveRefused
 from aftercare.negotiation.service import Contended

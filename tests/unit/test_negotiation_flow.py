@@ -27,7 +27,8 @@ from aftercare.kernel.ports import ActionOutcome, ActionStatus
 from aftercare.kernel.times import to_text
 from aftercare.negotiation.model import history
 from aftercare.negotiation.model.cases import CaseState, MoveRefused
-from aftercare.negotiation.model.decisions import AnsweredAlready, NotNow, TooLate, answer_by
+from aftercare.negotiation.model.deadlines import answer_by
+from aftercare.negotiation.model.drafts import AnsweredAlready, NotNow, TooLate
 from aftercare.negotiation.model.plans import Plan
 from aftercare.negotiation.model.references import OfferReference
 from aftercare.negotiation.service import rules_for

@@ -13,7 +13,7 @@ from aftercare.kernel.money import Money
 from aftercare.kernel.ports import Action, ActionOutcome, ActionStatus
 from aftercare.negotiation import store
 from aftercare.negotiation.model.cases import CaseState
-from aftercare.negotiation.model.decisions import NoSuchCase
+from aftercare.negotiation.model.drafts import NoSuchCase
 from aftercare.negotiation.model.payouts import MOVES, Payout, PayoutMoveRefused, PayoutState
 
 AMBIGUOUS = ActionOutcome(ActionStatus.AMBIGUOUS, reason="no answer")

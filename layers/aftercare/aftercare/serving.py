@@ -18,7 +18,7 @@ from aftercare.kernel.errors import DomainError, MalformedInput, Transient
 from aftercare.kernel.ids import Id, ShopId
 from aftercare.negotiation.merchant import PolicyChanged
 from aftercare.negotiation.model.cases import MoveRefused
-from aftercare.negotiation.model.decisions import AnsweredAlready, NoSuchCase, NotNow, TooLate
+from aftercare.negotiation.model.drafts import AnsweredAlready, NoSuchCase, NotNow, TooLate
 from aftercare.negotiation.model.fields import InvalidFields
 from aftercare.negotiation.model.payouts import PayoutMoveRefused
 

@@ -22,7 +22,7 @@ from aftercare.kernel.times import ONE_SECOND, UtcTime, from_text, to_sortable_t
 from aftercare.negotiation import store
 from aftercare.negotiation.model import casefile, keeping, planning
 from aftercare.negotiation.model.cases import Case, CaseState
-from aftercare.negotiation.model.decisions import NoSuchCase
+from aftercare.negotiation.model.drafts import NoSuchCase
 from aftercare.negotiation.model.fields import FieldError, InvalidFields, read
 from aftercare.negotiation.model.orders import Order
 from aftercare.negotiation.model.payouts import Payout

@@ -16,7 +16,7 @@ from aftercare.kernel.table import Key, Table, WriteRefused
 from aftercare.kernel.times import to_text
 from aftercare.negotiation import store
 from aftercare.negotiation.model.cases import Case, CaseState, Option, Round
-from aftercare.negotiation.model.decisions import answer_by
+from aftercare.negotiation.model.deadlines import answer_by
 from aftercare.negotiation.model.links import LinkKeys, OfferLink, to_token
 from aftercare.negotiation.model.orders import Order
 from aftercare.negotiation.model.references import OfferReference

@@ -15,10 +15,11 @@ from aftercare.kernel.ports import Clock
 from aftercare.kernel.records import Change, RecordWriter
 from aftercare.kernel.table import Item, Key, Table, TransactionRefused, Write, WriteRefused
 from aftercare.negotiation import store
-from aftercare.negotiation.model import decisions
+from aftercare.negotiation.model.answering import accept, approve, decline, take_over
 from aftercare.negotiation.model.cases import Case
 from aftercare.negotiation.model.choosing import Surroundings, Wording
-from aftercare.negotiation.model.decisions import Decision, Draft, HoldChange
+from aftercare.negotiation.model.deadlines import deadline
+from aftercare.negotiation.model.drafts import Decision, Draft, HoldChange, NoSuchCase
 from aftercare.negotiation.model.facts import pass_time, take_in
 from aftercare.negotiation.model.links import OfferLink
 from aftercare.negotiation.model.orders import Order, Purchase
@@ -100,7 +101,7 @@ class Negotiation:
 
         def decide(order: Order, around: Surroundings) -> Decision:
             draft = Draft(order, around)
-            decisions.accept(draft, link.negotiation_id, link.round, option_id, AcceptedVia.PAGE, around.now)
+            accept(draft, link.negotiation_id, link.round, option_id, AcceptedVia.PAGE, around.now)
             return draft.decision()
 
         return self._decide_case(link.shop, link.order_id, link.negotiation_id, decide)
@@ -110,7 +111,7 @@ class Negotiation:
 
         def decide(order: Order, around: Surroundings) -> Decision:
             draft = Draft(order, around)
-            decisions.decline(draft, link.negotiation_id, link.round, around.now, ask_for_another=ask_for_another)
+            decline(draft, link.negotiation_id, link.round, around.now, ask_for_another=ask_for_another)
             return draft.decision()
 
         return self._decide_case(link.shop, link.order_id, link.negotiation_id, decide)
@@ -122,7 +123,7 @@ class Negotiation:
 
         def decide(order: Order, around: Surroundings) -> Decision:
             draft = Draft(order, around)
-            decisions.approve(draft, negotiation_id, author)
+            approve(draft, negotiation_id, author)
             return draft.decision()
 
         return self._decide_case(shop, order_id, negotiation_id, decide)
@@ -132,7 +133,7 @@ class Negotiation:
 
         def decide(order: Order, around: Surroundings) -> Decision:
             draft = Draft(order, around)
-            decisions.take_over(draft, negotiation_id, author, reason)
+            take_over(draft, negotiation_id, author, reason)
             return draft.decision()
 
         return self._decide_case(shop, order_id, negotiation_id, decide)
@@ -156,7 +157,7 @@ class Negotiation:
         order = self._decide(shop, order_id, decide)
         case = order.case(negotiation_id)
         if case is None:
-            raise decisions.NoSuchCase("no such case")
+            raise NoSuchCase("no such case")
         return case
 
     def _decide(
@@ -243,7 +244,7 @@ class Negotiation:
             shop=decision.order.shop,
             state=decision.order.model_dump_json(exclude_defaults=True),
             said=decision.said,
-            deadline=decisions.deadline(decision.order, around),
+            deadline=deadline(decision.order, around),
             now=around.now,
             caused_by=caused_by,
         )

@@ -18,10 +18,10 @@ from aftercare.kernel.ports import ActionOutcome, ActionStatus, Clock, Marketpla
 from aftercare.kernel.records import Change, RecordWriter, Stored
 from aftercare.kernel.table import Key, Put, Table, TransactionRefused, Write, WriteRefused
 from aftercare.negotiation import store
-from aftercare.negotiation.model import decisions
 from aftercare.negotiation.model.cases import CaseState
 from aftercare.negotiation.model.choosing import Surroundings, Wording
-from aftercare.negotiation.model.decisions import Draft, NoSuchCase
+from aftercare.negotiation.model.deadlines import deadline
+from aftercare.negotiation.model.drafts import Draft, NoSuchCase
 from aftercare.negotiation.model.orders import Commitment, Order
 from aftercare.negotiation.model.payouts import (
     MONEY_LEAVES,
@@ -32,6 +32,7 @@ from aftercare.negotiation.model.payouts import (
     intents,
 )
 from aftercare.negotiation.model.plans import ShopPolicy
+from aftercare.negotiation.model.settling import commit, hand_to_human
 from aftercare.negotiation.service import ATTEMPTS, Contended, rules_for
 from aftercare.negotiation.store import OrderRecord, PayoutRecord
 from aftercare.rulepacks.negotiation import SettlementRules
@@ -132,12 +133,12 @@ class Settlement:
         try:
             made = intents(order, case, now, rules)
         except CapExceeded as exceeded:
-            decisions.hand_to_human(draft, negotiation_id, f"cap: {exceeded}")
+            hand_to_human(draft, negotiation_id, f"cap: {exceeded}")
             self._table.transact([self._order_write(was, draft, None, caused_by)])
             self._report_stuck(Stuck(order.shop, order.order_id, negotiation_id, "needs_human", str(exceeded)))
             return ()
         commitments: dict[str, Commitment] = {payout.key: commitment for payout, commitment in made}
-        decisions.commit(draft, negotiation_id, commitments)
+        commit(draft, negotiation_id, commitments)
         taking = sum(commitment.cash.minor for commitment in commitments.values())
         order_write = self._order_write(was, draft, taking or None, caused_by)
         first, *others = [payout for payout, _ in made]
@@ -166,7 +167,7 @@ class Settlement:
             shop=draft.order.shop,
             state=draft.order.model_dump_json(exclude_defaults=True),
             said=tuple(draft.said),
-            deadline=decisions.deadline(draft.order, draft.around),
+            deadline=deadline(draft.order, draft.around),
             now=draft.now,
             caused_by=caused_by,
         )

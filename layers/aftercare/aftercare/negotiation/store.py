@@ -36,7 +36,7 @@ from aftercare.kernel.table import (
 )
 from aftercare.kernel.times import from_text, to_sortable_text, to_text
 from aftercare.negotiation.model.choosing import BUYER_WINDOW, BuyerRecord
-from aftercare.negotiation.model.decisions import BuyerPromise, HoldChange
+from aftercare.negotiation.model.drafts import BuyerPromise, HoldChange
 from aftercare.negotiation.model.orders import Order
 from aftercare.negotiation.model.payouts import Payout
 from aftercare.negotiation.model.plans import ShopPolicy

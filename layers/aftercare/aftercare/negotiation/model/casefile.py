@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from aftercare.kernel.times import to_text
 from aftercare.negotiation.model import history
 from aftercare.negotiation.model.cases import Case, CaseState, Round
-from aftercare.negotiation.model.decisions import answer_by, approve_by
+from aftercare.negotiation.model.deadlines import answer_by, approve_by
 from aftercare.negotiation.model.history import BrokenHistory, Step
 from aftercare.negotiation.model.orders import Asked, Order
 from aftercare.negotiation.model.payouts import Payout

@@ -113,7 +113,7 @@ class Choice:
 
 def choose(order: Order, case: Case, around: Surroundings) -> Choice:
     """The first plan by priority that matches, is affordable and leaves time to answer; else why there is none."""
-    asked = _asked(order, case)
+    asked = asked_of(order, case)
     refusal = _refused_outright(order, asked, around)
     if refusal is not None:
         return Choice(Arm.NONE, refusal)
@@ -181,7 +181,7 @@ def asked_amount(order: Order, case: Case) -> Money:
     remaining = order.remaining
     if remaining is None:
         raise ValueError("an order that is not known yet has nothing to offer on")
-    asked = _asked(order, case)
+    asked = asked_of(order, case)
     return remaining if asked is None else min(asked.amount, remaining)
 
 
@@ -204,7 +204,8 @@ def last_moment(asked: Asked, rules: NegotiationRules) -> datetime:
     return respond_by - timedelta(minutes=answering.margin)
 
 
-def _asked(order: Order, case: Case) -> Asked | None:
+def asked_of(order: Order, case: Case) -> Asked | None:
+    """The case's request as it stands now; None for a contact or an anomaly."""
     request = order.requests.get(case.refund_id) if case.refund_id else None
     return request.latest if request else None
 
@@ -280,7 +281,7 @@ def _options(
     options: list[Option] = []
     reason: str | None = None
     allowance = _allowance(order, plan, around)
-    asked = _asked(order, case)
+    asked = asked_of(order, case)
     money_was_asked = asked is not None and asked.kind in (RefundKind.REFUND_ONLY, RefundKind.RETURN_AND_REFUND)
     for index, wanted in enumerate(ladder_round.options, start=1):
         option = _option(wanted, f"r{number}o{index}", base, allowance)

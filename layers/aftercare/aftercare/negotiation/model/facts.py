@@ -17,9 +17,10 @@ from aftercare.events.support import SupportContacted
 from aftercare.events.vocabulary import AcceptedVia, ContactTopic, OfferChoice, Trigger
 from aftercare.kernel.envelope import Event, EventData
 from aftercare.kernel.records import remember
+from aftercare.negotiation.model.answering import accept, decline
 from aftercare.negotiation.model.cases import MoveRefused
 from aftercare.negotiation.model.choosing import Surroundings
-from aftercare.negotiation.model.decisions import (
+from aftercare.negotiation.model.drafts import (
     AnsweredAlready,
     Decision,
     Draft,
@@ -27,14 +28,11 @@ from aftercare.negotiation.model.decisions import (
     NoSuchOption,
     NotNow,
     TooLate,
-    accept,
-    decline,
-    open_or_join,
-    proceed,
-    record_settlement,
 )
 from aftercare.negotiation.model.orders import Asked, Order, Purchase, Request
+from aftercare.negotiation.model.proceeding import open_or_join, proceed
 from aftercare.negotiation.model.references import OfferReference
+from aftercare.negotiation.model.settling import record_settlement
 
 CONTACT_TOPICS = frozenset({ContactTopic.AFTER_SALE, ContactTopic.SHIPPING})
 

@@ -8,7 +8,8 @@ from enum import StrEnum
 
 from aftercare.kernel.money import Money
 from aftercare.negotiation.model.cases import Case, CaseState, Option
-from aftercare.negotiation.model.decisions import NoSuchCase, answer_by
+from aftercare.negotiation.model.deadlines import answer_by
+from aftercare.negotiation.model.drafts import NoSuchCase
 from aftercare.negotiation.model.links import OfferLink
 from aftercare.negotiation.model.orders import Order
 from aftercare.rulepacks.negotiation import NegotiationRules
