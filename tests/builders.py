@@ -16,7 +16,7 @@ from aftercare.kernel.ports import SPENDING_ACTIONS, Action, ActionOutcome, Acti
 from aftercare.kernel.records import DUE_AT, DUE_INDEX, OUTBOX, RecordWriter
 from aftercare.kernel.table import Item, Key, Query
 from aftercare.kernel.times import from_text, to_text
-from aftercare.negotiation import store
+from aftercare.negotiation import keys, store
 from aftercare.negotiation.merchant import Merchant
 from aftercare.negotiation.model.cases import Case
 from aftercare.negotiation.model.links import OfferLink
@@ -211,7 +211,7 @@ class World:
             self.pending.append(one)
 
     def save(self, new: ShopPolicy) -> None:
-        was = store.read_policy(SHOP, self.table.get(store.policy_key(SHOP)))
+        was = store.read_policy(SHOP, self.table.get(keys.policy_key(SHOP)))
         self.table.write(store.write_policy(was, new))
 
     def hear(self, *events: Event[EventData]) -> None:
@@ -232,7 +232,7 @@ class World:
         end = self.clock.time + by
         while (due := self._next_due()) is not None and due[0] <= end:
             self.clock.time = max(self.clock.time, due[0])
-            owner = self.settlement if store.is_payout(due[1]) else self.negotiation
+            owner = self.settlement if keys.is_payout(due[1]) else self.negotiation
             owner.wake(due[1])
             self.run()
         self.clock.time = end
@@ -245,7 +245,7 @@ class World:
         return min(armed, default=None)
 
     def order(self, order_id: str = "A1") -> Order:
-        return store.read_order(SHOP, order_id, self.table.get(store.order_key(SHOP, order_id))).order
+        return store.read_order(SHOP, order_id, self.table.get(keys.order_key(SHOP, order_id))).order
 
     def case(self, order_id: str = "A1") -> Case:
         return self.order(order_id).cases[-1]

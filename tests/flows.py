@@ -17,7 +17,7 @@ from urllib.parse import urlencode, urlsplit
 from aftercare.aws.table import DynamoTable
 from aftercare.kernel.ports import Http
 from aftercare.kernel.times import to_text
-from aftercare.negotiation import store
+from aftercare.negotiation import keys, store
 from aftercare.negotiation.model.cases import Case
 from aftercare.negotiation.model.orders import Order
 from aftercare.negotiation.model.payouts import Payout
@@ -173,14 +173,14 @@ class Town:
         return DynamoTable(self.sandbox.client("dynamodb"), self.sandbox.table_name("NegotiationTable"))
 
     def order(self, order_id: str) -> Order:
-        return store.read_order(SHOP, order_id, self.table.get(store.order_key(SHOP, order_id))).order
+        return store.read_order(SHOP, order_id, self.table.get(keys.order_key(SHOP, order_id))).order
 
     def case(self, order_id: str) -> Case:
         return self.order(order_id).cases[-1]
 
     def payouts(self, order: Order) -> list[Payout]:
-        keys = [store.payout_key(key) for key in order.commitments]
-        found = self.table.get_many(keys) if keys else {}
+        wanted = [keys.payout_key(key) for key in order.commitments]
+        found = self.table.get_many(wanted) if wanted else {}
         return [store.read_payout(key, item).payout for key, item in found.items()]
 
     def payout_key(self, order_id: str, step: str) -> str:
@@ -188,7 +188,7 @@ class Town:
         return f"{SHOP}/{order_id}/{self.case(order_id).negotiation_id}/{step}"
 
     def save(self, policy: ShopPolicy) -> None:
-        was = store.read_policy(policy.shop, self.table.get(store.policy_key(policy.shop)))
+        was = store.read_policy(policy.shop, self.table.get(keys.policy_key(policy.shop)))
         self.table.write(store.write_policy(was, policy))
 
     def said(self, order_id: str) -> list[Published]:

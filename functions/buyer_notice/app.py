@@ -1,7 +1,7 @@
 """Buyers are told of offers and results, once each.
 
-In: SQS messages, OffersPresented or NegotiationClosed. Out: the partial batch answer; a message whose fate is unknown
-is sent again under the same key.
+In: SQS messages, OffersPresented, OffersExpired or SettlementRecorded. Out: the partial batch answer; a message whose
+fate is unknown is sent again under the same key.
 """
 
 from __future__ import annotations

@@ -140,6 +140,26 @@ def test_a_settling_call_that_fails_is_made_good_once(
     assert lotus.books.double_payments() == []
 
 
+@pytest.mark.parametrize("fault", [fault for fault in Fault if fault is not Fault.REFUSE])
+def test_a_message_that_fails_reaches_the_buyer_once(
+    lotus: Town, undisturbed: Mapping[str, Undisturbed], fault: Fault
+) -> None:
+    """The offer's message at first, and then the result's."""
+
+    def fail_again() -> None:
+        lotus.twin.fail(fault, key=result_key(lotus, order_id), delay=2 * PATIENCE)
+
+    order_id = f"A{next(ORDERS)}"
+    lotus.twin.fail(fault, delay=2 * PATIENCE)
+    REFUND_STORY.play(lotus, order_id, after_choice=fail_again)
+    assert [planned.left for planned in lotus.twin._planned[-2:]] == [0, 0], "the faults did not happen"
+    assert ending(lotus, order_id) == undisturbed[REFUND_STORY.name].ending
+
+
+def result_key(lotus: Town, order_id: str) -> str:
+    return f"{lotus.case(order_id).negotiation_id}/0/result-kept/message.send"
+
+
 @pytest.mark.parametrize("story", [REFUND_STORY, COUPON_STORY, FULL_STORY], ids=lambda story: story.name)
 def test_a_refusal_pays_nothing_and_asks_a_person(lotus: Town, story: Story) -> None:
     order_id = f"A{next(ORDERS)}"

@@ -31,7 +31,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from aftercare.kernel.errors import DomainError
 from aftercare.kernel.ports import Action, ActionOutcome, ActionStatus, ActionType
 from aftercare.kernel.times import to_text
-from aftercare.negotiation import store
+from aftercare.negotiation import keys, store
 from aftercare.negotiation.model import history
 from aftercare.negotiation.model.cases import CaseState
 from aftercare.negotiation.model.orders import Order
@@ -47,8 +47,8 @@ CASES_AN_ITEM = 3
 COMPENSATION_PERCENT, COMPENSATION_CAP = 30, 20_000
 """The pack's guardrails, written again: of what was paid, rounded down, and in fen."""
 
-Trouble = Literal["silent before the work", "silent after the work", "refuses"]
-TROUBLES: tuple[Trouble, ...] = ("silent before the work", "silent after the work", "refuses")
+Trouble = Literal["silent before the work", "silent after the work", "does the work later", "refuses"]
+TROUBLES: tuple[Trouble, ...] = ("silent before the work", "silent after the work", "does the work later", "refuses")
 
 
 class FickleMarketplace(BookKeeper):
@@ -62,6 +62,7 @@ class FickleMarketplace(BookKeeper):
         self.times: Counter[str] = Counter()
         self.refused: set[str] = set()
         self.changed: list[Action] = []
+        self.late: list[Action] = []
 
     def act(self, action: Action) -> ActionOutcome:
         trouble = self.troubles.pop(0) if self.troubles else None
@@ -71,11 +72,21 @@ class FickleMarketplace(BookKeeper):
             self.refused.add(action.key)
         if action.key in self.refused:
             return ActionOutcome(ActionStatus.REFUSED)
+        if trouble == "does the work later":
+            self.late.append(action)
+            return ActionOutcome(ActionStatus.AMBIGUOUS)
+        self._do(action)
+        return ActionOutcome(ActionStatus.AMBIGUOUS if trouble == "silent after the work" else ActionStatus.DONE)
+
+    def _do(self, action: Action) -> None:
         if self.done.setdefault(action.key, action) != action:
             self.changed.append(action)
         if not (self.capabilities.deduplicates_keys and self.times[action.key]):
             self.times[action.key] += 1
-        return ActionOutcome(ActionStatus.AMBIGUOUS if trouble == "silent after the work" else ActionStatus.DONE)
+
+    def do_what_is_late(self) -> None:
+        while self.late:
+            self._do(self.late.pop(0))
 
     def look_up(self, key: str) -> ActionOutcome:
         if self.books_out_of_reach:
@@ -226,6 +237,11 @@ class Histories(RuleBasedStateMachine):
     @rule(data=st.data(), option=st.integers(0, 1), on_marketplace=st.booleans(), at_once=st.booleans())
     def accepts(self, data: st.DataObject, option: int, on_marketplace: bool, at_once: bool) -> None:
         order_id = data.draw(st.sampled_from(self._with(CaseState.OFFERED)))
+        self._accept(order_id, option, on_marketplace=on_marketplace)
+        if at_once:
+            self.world.run()
+
+    def _accept(self, order_id: str, option: int, *, on_marketplace: bool = False) -> None:
         case = self.world.case(order_id)
         assert case.round is not None
         option_id = case.round.options[min(option, len(case.round.options) - 1)].option_id
@@ -235,7 +251,13 @@ class Histories(RuleBasedStateMachine):
             self.world.hear(event("OfferAnswered", {**answer, "answered_at": to_text(self.world.clock.now())}))
         else:
             self.world.negotiation.accept(self.world.link(order_id), option_id)
-        if at_once:
+
+    @rule(order_id=st.sampled_from(ORDERS), reason=st.sampled_from(REASONS), option=st.integers(0, 1))
+    def asks_and_takes_what_is_offered(self, order_id: str, reason: str, option: int) -> None:
+        self.asks(order_id, 10_000, 10_000, reason, hours_left=47)
+        order = self.world.order(order_id)
+        if order.open_case is not None and order.open_case.state is CaseState.OFFERED:
+            self._accept(order_id, option)
             self.world.run()
 
     @rule(order_id=st.sampled_from(ORDERS), choice=st.sampled_from(["r1o1", "r1o2", "another", "none"]))
@@ -262,10 +284,12 @@ class Histories(RuleBasedStateMachine):
     @precondition(lambda self: self._with(CaseState.NEEDS_HUMAN))
     @rule(data=st.data(), by_the_books=st.booleans())
     def a_person_sees_to_it(self, data: st.DataObject, by_the_books: bool) -> None:
-        """Reads the marketplace's books right, or takes the whole case over."""
+        """Reads the marketplace's books right, once they are complete, or takes the whole case over."""
+        self.marketplace.do_what_is_late()
         order_id = data.draw(st.sampled_from(self._with(CaseState.NEEDS_HUMAN)))
         if not by_the_books:
-            self.world.negotiation.take_over(SHOP, order_id, self.world.case(order_id).negotiation_id, "li", "mine")
+            with suppress(DomainError):
+                self.world.negotiation.take_over(SHOP, order_id, self.world.case(order_id).negotiation_id, "li", "mine")
         for payout in self._payouts():
             if payout.order_id == order_id and payout.state is PayoutState.NEEDS_HUMAN and by_the_books:
                 found = {"key": payout.key, "paid": payout.key in self.marketplace.done, "evidence": "the books"}
@@ -299,6 +323,7 @@ class Histories(RuleBasedStateMachine):
     @rule(minutes=st.sampled_from([1, 3, 16, 61, 24 * 60]))
     def time_passes(self, minutes: int) -> None:
         self.world.pass_time(timedelta(minutes=minutes))
+        self.marketplace.do_what_is_late()
 
     # ------------------------------------------------------------ what always holds
 
@@ -363,6 +388,7 @@ class Histories(RuleBasedStateMachine):
         if not hasattr(self, "world"):
             return
         self.goes_wrong([], 0)
+        self.marketplace.do_what_is_late()
         self.changes_the_policy(kill_switch=False, plans=True)
         self.world.run()
         self.world.pass_time(timedelta(hours=26))
@@ -385,8 +411,8 @@ class Histories(RuleBasedStateMachine):
             yield self.world.order(order_id)
 
     def _payouts(self) -> list[Payout]:
-        keys = [store.payout_key(key) for order in self._orders() for key in order.commitments]
-        return [store.read_payout(key, item).payout for key, item in self.world.table.get_many(keys).items()]
+        wanted = [keys.payout_key(key) for order in self._orders() for key in order.commitments]
+        return [store.read_payout(key, item).payout for key, item in self.world.table.get_many(wanted).items()]
 
     def _counters(self) -> dict[str, dict[str, Any]]:
         prefix = f"COUNTER#{SHOP}#"
@@ -398,4 +424,4 @@ class Histories(RuleBasedStateMachine):
 
 
 TestHistories = Histories.TestCase
-TestHistories.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestHistories.settings = settings(max_examples=60, stateful_step_count=40, deadline=None, derandomize=True)

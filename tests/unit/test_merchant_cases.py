@@ -28,8 +28,8 @@ from aftercare.kernel.ports import ActionOutcome, ActionStatus, ActionType
 from aftercare.kernel.records import STATE, RecordWriter
 from aftercare.kernel.table import Put, Write, WriteRefused
 from aftercare.kernel.times import to_text
+from aftercare.negotiation import keys
 from aftercare.negotiation import merchant as merchant_module
-from aftercare.negotiation import store
 from aftercare.negotiation.merchant import Merchant
 from aftercare.negotiation.model.cases import MoveRefused
 from aftercare.negotiation.model.drafts import AnsweredAlready, NoSuchCase, TooLate
@@ -226,7 +226,7 @@ def test_an_order_that_is_not_known_has_no_case(settled: World, order_id: str) -
 
 
 def tamper(world: World, was: str, becomes: str) -> None:
-    key = store.order_key(SHOP, "A1")
+    key = keys.order_key(SHOP, "A1")
     item = dict(world.table.get(key) or {})
     assert was in str(item[STATE])
     world.table.write(Put(key, {**item, STATE: str(item[STATE]).replace(was, becomes)}, ()))

@@ -10,7 +10,7 @@ from builders import SHARDS, SHOP, START, PlainWording, StandingClock, cny, plan
 from aftercare.kernel.ports import ActionType
 from aftercare.kernel.records import RecordWriter
 from aftercare.kernel.table import Write, WriteRefused
-from aftercare.negotiation import store
+from aftercare.negotiation import keys, store
 from aftercare.negotiation.merchant import Merchant, PolicyChanged
 from aftercare.negotiation.model.fields import InvalidFields
 from aftercare.negotiation.service import Negotiation
@@ -142,7 +142,7 @@ def test_a_budget_that_a_plan_names_must_stand_first_and_cannot_go(desk: Desk) -
 
 def test_the_kill_switch_goes_on_and_off(desk: Desk) -> None:
     assert desk.switch(SHOP, "ann", {"on": True, "version": 0}) == {"version": 1, "on": True}
-    assert store.read_policy(SHOP, desk.table.get(store.policy_key(SHOP))).policy.kill_switch
+    assert store.read_policy(SHOP, desk.table.get(keys.policy_key(SHOP))).policy.kill_switch
     assert desk.switch(SHOP, "ann", {"on": False, "version": 1}) == {"version": 2, "on": False}
     with pytest.raises(InvalidFields):
         desk.switch(SHOP, "ann", {"on": "yes", "version": 2})

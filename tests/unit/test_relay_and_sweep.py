@@ -18,7 +18,7 @@ from aftercare.intake.relay import Outbox, Relay
 from aftercare.kernel.due import DEEP_QUEUE, DueSweep, Owner, from_message
 from aftercare.kernel.errors import MalformedInput, Transient
 from aftercare.kernel.table import Key
-from aftercare.negotiation import store
+from aftercare.negotiation import keys
 from sandbox.memory_table import MemoryTable
 
 
@@ -95,7 +95,7 @@ def test_an_event_that_the_bus_refuses_for_good_is_kept_whole_and_the_others_go_
 
 
 def swept(world: World, queue: CountingQueue) -> list[Key | None]:
-    owners = (Owner(store.is_order, queue), Owner(store.is_payout, CountingQueue()))
+    owners = (Owner(keys.is_order, queue), Owner(keys.is_payout, CountingQueue()))
     DueSweep(world.table, world.clock, SHARDS, owners).run()
     return [from_message(body) for body in queue.bodies]
 
@@ -106,7 +106,7 @@ def test_only_what_is_due_is_sent_and_it_is_sent_until_its_owner_has_looked() ->
     assert swept(world, CountingQueue()) == []
     world.clock.advance(timedelta(hours=24))
     [key] = swept(world, CountingQueue())
-    assert key == store.order_key("standard:lotus", "A")
+    assert key == keys.order_key("standard:lotus", "A")
     assert swept(world, CountingQueue()) == [key]
     world.negotiation.wake(key)
     assert swept(world, CountingQueue()) == []

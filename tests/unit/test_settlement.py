@@ -11,7 +11,7 @@ from aftercare.events.negotiation import OfferAccepted
 from aftercare.kernel.envelope import Event
 from aftercare.kernel.money import Money
 from aftercare.kernel.ports import Action, ActionOutcome, ActionStatus
-from aftercare.negotiation import store
+from aftercare.negotiation import keys, store
 from aftercare.negotiation.model.cases import CaseState
 from aftercare.negotiation.model.drafts import NoSuchCase
 from aftercare.negotiation.model.payouts import MOVES, Payout, PayoutMoveRefused, PayoutState
@@ -35,8 +35,8 @@ def accept(world: World) -> Event[OfferAccepted]:
 
 
 def payouts(world: World) -> list[Payout]:
-    keys = [store.payout_key(key) for key in world.order().commitments]
-    return [store.read_payout(key, item).payout for key, item in world.table.get_many(keys).items()]
+    wanted = [keys.payout_key(key) for key in world.order().commitments]
+    return [store.read_payout(key, item).payout for key, item in world.table.get_many(wanted).items()]
 
 
 def test_a_delivery_repeated_any_number_of_times_pays_once(world: World) -> None:

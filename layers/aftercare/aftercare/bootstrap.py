@@ -281,10 +281,10 @@ def event_relay() -> Relay:
 @_once
 def deadline_sweep() -> DueSweep:
     from aftercare.kernel.due import DueSweep, Owner
-    from aftercare.negotiation import store
+    from aftercare.negotiation import keys
 
     owners = (
-        Owner(store.is_order, _queue("NEGOTIATION_QUEUE_URL")),
-        Owner(store.is_payout, _queue("SETTLEMENT_QUEUE_URL")),
+        Owner(keys.is_order, _queue("NEGOTIATION_QUEUE_URL")),
+        Owner(keys.is_payout, _queue("SETTLEMENT_QUEUE_URL")),
     )
     return DueSweep(_table("NEGOTIATION_TABLE"), _parts().clock, int(_setting("DUE_SHARDS")), owners)

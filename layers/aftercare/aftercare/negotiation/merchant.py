@@ -19,7 +19,7 @@ from aftercare.kernel.ports import ActionType, Clock
 from aftercare.kernel.records import RecordWriter
 from aftercare.kernel.table import PARTITION, SORT, Put, Scalar, Table, WriteRefused
 from aftercare.kernel.times import ONE_SECOND, UtcTime, from_text, to_sortable_text, to_text
-from aftercare.negotiation import store
+from aftercare.negotiation import keys, store
 from aftercare.negotiation.model import casefile, keeping, planning
 from aftercare.negotiation.model.cases import Case, CaseState
 from aftercare.negotiation.model.drafts import NoSuchCase
@@ -103,7 +103,7 @@ class _Place:
         raise InvalidFields([FieldError("cursor", "is not one that was given out for this list")])
 
     def in_index(self, shop: str) -> Mapping[str, Scalar]:
-        key = store.order_key(shop, self.order_id)
+        key = keys.order_key(shop, self.order_id)
         index = store.CASES_INDEX
         return {PARTITION: key.partition, SORT: key.sort, index.partition: shop, index.sort: self.opened_at}
 
@@ -161,7 +161,7 @@ class Merchant:
         return {"version": version, "on": wanted.on}
 
     def _policy(self, shop: str, seen_version: int | None = None) -> PolicyRecord:
-        was = store.read_policy(shop, self._table.get(store.policy_key(shop)))
+        was = store.read_policy(shop, self._table.get(keys.policy_key(shop)))
         if seen_version is not None and seen_version != was.version:
             raise PolicyChanged(f"the policy has version {was.version} by now")
         return was
@@ -222,7 +222,7 @@ class Merchant:
         return self.case(shop, order_id, negotiation_id)
 
     def _case(self, shop: str, order_id: str, negotiation_id: str) -> tuple[Order, Case]:
-        item = self._table.get(store.order_key(shop, _possible(order_id)))
+        item = self._table.get(keys.order_key(shop, _possible(order_id)))
         order = store.read_order(shop, order_id, item).order
         case = order.case(negotiation_id)
         if case is None:
@@ -230,13 +230,13 @@ class Merchant:
         return order, case
 
     def _payouts(self, order: Order, case: Case) -> list[Payout]:
-        keys = [
-            store.payout_key(key)
+        wanted = [
+            keys.payout_key(key)
             for key, commitment in order.commitments.items()
             if commitment.negotiation_id == case.negotiation_id
         ]
-        found = self._table.get_many(keys) if keys else {}
-        return [store.read_payout(key, found[key]).payout for key in keys if key in found]
+        found = self._table.get_many(wanted) if wanted else {}
+        return [store.read_payout(key, found[key]).payout for key in wanted if key in found]
 
     def _orders(
         self, shop: str, since: datetime, after: _Place | None, page_size: int
@@ -269,7 +269,7 @@ class Merchant:
         that does not wait for a person, and ``Contended``.
         """
         wanted = read(Resolution, body)
-        key = store.payout_key(wanted.key)
+        key = keys.payout_key(wanted.key)
         for _ in range(ATTEMPTS):
             item = self._table.get(key)
             was = store.read_payout(key, item) if item is not None else None

@@ -7,14 +7,14 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Protocol
 
-from aftercare.events.negotiation import NegotiationClosed, OffersPresented
-from aftercare.events.vocabulary import NegotiationOutcome
+from aftercare.events.negotiation import OffersExpired, OffersPresented, SettlementRecorded
+from aftercare.events.vocabulary import OptionKind, SettlementResult
 from aftercare.kernel.envelope import Event, EventData
 from aftercare.kernel.errors import Transient
 from aftercare.kernel.ports import Action, ActionStatus, ActionType, Clock, Marketplace
 from aftercare.kernel.table import Key, Table, WriteRefused
 from aftercare.kernel.times import to_text
-from aftercare.negotiation import store
+from aftercare.negotiation import keys, store
 from aftercare.negotiation.model.cases import Case, CaseState, Option, Round
 from aftercare.negotiation.model.deadlines import answer_by
 from aftercare.negotiation.model.links import LinkKeys, OfferLink, to_token
@@ -23,7 +23,6 @@ from aftercare.negotiation.model.references import OfferReference
 from aftercare.negotiation.service import rules_of
 
 OFFER = "offer"
-RESULT = "result"
 
 
 class NotDelivered(Transient):
@@ -58,16 +57,22 @@ class BuyerNotice:
 
     def take_in(self, event: Event[EventData]) -> None:
         """Tells the buyer of an offer or a result. Raises ``Transient`` when the message must be tried again."""
+        shop = event.metadata.shop
         match event.data:
             case OffersPresented(order_id=order_id, negotiation_id=case_id, round=number):
-                self._tell_offer(event.metadata.shop, order_id, case_id, number)
-            case NegotiationClosed(order_id=order_id, negotiation_id=case_id, outcome=outcome):
-                self._tell_result(event.metadata.shop, order_id, case_id, outcome)
+                self._tell_offer(shop, order_id, case_id, number)
+            case OffersExpired(order_id=order_id, negotiation_id=case_id):
+                self._tell_result(shop, order_id, case_id, "expired")
+            case SettlementRecorded(kind=OptionKind.COUPON_REVOCATION):
+                pass
+            case SettlementRecorded(order_id=order_id, negotiation_id=case_id, result=result):
+                ended = "settled" if result is SettlementResult.PAID else "needs_human"
+                self._tell_result(shop, order_id, case_id, ended)
             case _:
                 pass
 
     def _tell_offer(self, shop: str, order_id: str, case_id: str, number: int) -> None:
-        key = store.notice_key(case_id, number, OFFER)
+        key = keys.notice_key(case_id, number, OFFER)
         order, case = self._unless_told(shop, order_id, case_id, key)
         shown = case.round_numbered(number) if case is not None else None
         if order is None or case is None or shown is None:
@@ -91,25 +96,19 @@ class BuyerNotice:
         data.pop("options", None)
         self._send(marketplace, key, order, case, ActionType.MESSAGE_SEND, data)
 
-    def _tell_result(self, shop: str, order_id: str, case_id: str, outcome: NegotiationOutcome) -> None:
-        key = store.notice_key(case_id, 0, f"{RESULT}-{outcome.value}")
+    def _tell_result(self, shop: str, order_id: str, case_id: str, ended: str) -> None:
+        key = keys.notice_key(case_id, 0, ended)
         order, case = self._unless_told(shop, order_id, case_id, key)
-        if order is None or case is None or not case.rounds:
+        if order is None or case is None or case.round is None:
             return
-        ended = {
-            CaseState.SETTLED: "settled",
-            CaseState.NEEDS_HUMAN: "needs_human",
-            CaseState.EXPIRED: "expired",
-        }.get(case.state)
-        overtaken = outcome is NegotiationOutcome.NEEDS_HUMAN and case.state is not CaseState.NEEDS_HUMAN
-        if ended is None or overtaken or case.round is None:
-            # who declined, or changed or withdrew the request, knows it
+        if ended == "needs_human" and case.state is CaseState.SETTLED:
+            # it has ended well meanwhile, and that is told by itself
             return
         text = self._wording.result_text(case.round.locale, ended, case.chosen.option if case.chosen else None)
         self._send(self._marketplace(shop), key, order, case, ActionType.MESSAGE_SEND, {"text": text})
 
     def _unless_told(self, shop: str, order_id: str, case_id: str, key: Key) -> tuple[Order | None, Case | None]:
-        at = store.order_key(shop, order_id)
+        at = keys.order_key(shop, order_id)
         found = self._table.get_many([at, key])
         if key in found or at not in found:
             return None, None

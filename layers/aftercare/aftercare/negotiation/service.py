@@ -7,18 +7,20 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from aftercare.events.orders import OrderPaid
-from aftercare.events.refunds import OfferAnswered
+from aftercare.events.refunds import OfferAnswered, RefundRequested
+from aftercare.events.shipments import ShipmentAnomalyRaised
+from aftercare.events.support import SupportContacted
 from aftercare.events.vocabulary import AcceptedVia
 from aftercare.kernel.envelope import Event, EventData
 from aftercare.kernel.errors import MalformedInput, Transient
 from aftercare.kernel.ports import Clock
 from aftercare.kernel.records import Change, RecordWriter
 from aftercare.kernel.table import Item, Key, Table, TransactionRefused, Write, WriteRefused
-from aftercare.negotiation import store
+from aftercare.negotiation import keys, store
 from aftercare.negotiation.model.answering import accept, approve, decline, take_over
 from aftercare.negotiation.model.cases import Case
 from aftercare.negotiation.model.choosing import Surroundings, Wording
-from aftercare.negotiation.model.deadlines import deadline
+from aftercare.negotiation.model.deadlines import deadline, next_request
 from aftercare.negotiation.model.drafts import Decision, Draft, HoldChange, NoSuchCase
 from aftercare.negotiation.model.facts import pass_time, take_in
 from aftercare.negotiation.model.links import OfferLink
@@ -29,6 +31,8 @@ from aftercare.negotiation.model.views import OfferView, view
 from aftercare.negotiation.store import BuyerPromises, OrderRecord
 from aftercare.rulepacks.negotiation import NegotiationRules, negotiation_rules
 
+OPENING = (OrderPaid, RefundRequested, SupportContacted, ShipmentAnomalyRaised)
+"""The events that a case may be opened by, or go on with."""
 ATTEMPTS = 6
 """How often a decision is made anew because somebody else wrote first, before the message is returned."""
 
@@ -76,22 +80,19 @@ class Negotiation:
             buyer=buyer,
             paid=Purchase.of(event.data) if isinstance(event.data, OrderPaid) else None,
             caused_by=event.metadata.event_id,
-            chooses=True,
+            chooses=isinstance(event.data, OPENING),
         )
 
     def wake(self, key: Key) -> None:
         """A timer fired for an order's item; whether anything is due is looked at anew."""
-        item = self._table.get(key)
-        if item is None:
-            return
-        order = store.read_order_at(key, item).order
-        self._decide(order.shop, order.order_id, pass_time, rearm=True, chooses=True)
+        shop, order_id = keys.order_of(key)
+        self._decide(shop, order_id, pass_time, rearm=True)
 
     # ------------------------------------------------------------ the buyer
 
     def look(self, link: OfferLink) -> OfferView:
         """What a link opens; nothing is changed. Raises ``NoSuchCase``."""
-        item = self._table.get(store.order_key(link.shop, link.order_id))
+        item = self._table.get(keys.order_key(link.shop, link.order_id))
         order = store.read_order(link.shop, link.order_id, item).order
         now = self._clock.now()
         return view(order, link, now, rules_of(order, now))
@@ -172,14 +173,14 @@ class Negotiation:
         rearm: bool = False,
         chooses: bool = False,
     ) -> Order:
-        """``paid`` is a purchase that the decision itself brings; ``chooses`` says that it may choose a plan."""
+        """``paid`` is a purchase that the decision itself brings; ``chooses`` says that it may open a case."""
         spent: frozenset[str] = frozenset()
         conflicts = 0
         while conflicts < ATTEMPTS:
             now = self._clock.now()
             reading = self._read(shop, order_id, buyer)
             known = reading.record.order.purchase or paid
-            choosing = chooses and known is not None and _has_yet_to_choose(reading.record.order)
+            choosing = known is not None and _may_choose(reading.record.order, opens=chooses)
             if choosing and known and known.buyer and buyer is None and _limits_buyers(reading.policy):
                 buyer = known.buyer
                 continue
@@ -203,14 +204,14 @@ class Negotiation:
         raise Contended(f"order {order_id} kept changing")
 
     def _read(self, shop: str, order_id: str, buyer: str | None) -> Reading:
-        keys = [store.order_key(shop, order_id), store.policy_key(shop)]
+        wanted = [keys.order_key(shop, order_id), keys.policy_key(shop)]
         if buyer is not None:
-            keys.append(store.buyer_key(shop, buyer))
-        found = self._table.get_many(keys)
-        promised: Item | None = found.get(keys[2]) if buyer is not None else None
+            wanted.append(keys.buyer_key(shop, buyer))
+        found = self._table.get_many(wanted)
+        promised: Item | None = found.get(wanted[2]) if buyer is not None else None
         return Reading(
-            store.read_order(shop, order_id, found.get(keys[0])),
-            store.read_policy(shop, found.get(keys[1])).policy,
+            store.read_order(shop, order_id, found.get(wanted[0])),
+            store.read_policy(shop, found.get(wanted[1])).policy,
             store.read_promises(promised),
         )
 
@@ -282,9 +283,11 @@ def _spent(holds: tuple[HoldChange, ...], refused: Mapping[int, Item | None]) ->
     return frozenset(hold.counter for index, hold in enumerate(holds, start=1) if index in refused)
 
 
-def _has_yet_to_choose(order: Order) -> bool:
+def _may_choose(order: Order, *, opens: bool) -> bool:
     # a plan is chosen once a case; for one that has its plan nobody need ask who the buyer is
-    return order.open_case is None or not order.open_case.announced
+    case = order.open_case
+    waits = case is not None and not case.announced
+    return waits or (opens and case is None) or next_request(order) is not None
 
 
 def _limits_buyers(policy: ShopPolicy) -> bool:

@@ -17,7 +17,7 @@ from aftercare.kernel.errors import AftercareError, DomainError, Transient
 from aftercare.kernel.ports import ActionOutcome, ActionStatus, Clock, Marketplace
 from aftercare.kernel.records import Change, RecordWriter, Stored
 from aftercare.kernel.table import Key, Put, Table, TransactionRefused, Write, WriteRefused
-from aftercare.negotiation import store
+from aftercare.negotiation import keys, store
 from aftercare.negotiation.model.cases import CaseState
 from aftercare.negotiation.model.choosing import Surroundings, Wording
 from aftercare.negotiation.model.deadlines import deadline
@@ -82,10 +82,10 @@ class Settlement:
         if not isinstance(data, OfferAccepted):
             return
         for _ in range(ATTEMPTS):
-            keys = [store.order_key(shop, data.order_id), store.policy_key(shop)]
-            found = self._table.get_many(keys)
-            was = store.read_order(shop, data.order_id, found.get(keys[0]))
-            policy = store.read_policy(shop, found.get(keys[1])).policy
+            wanted = [keys.order_key(shop, data.order_id), keys.policy_key(shop)]
+            found = self._table.get_many(wanted)
+            was = store.read_order(shop, data.order_id, found.get(wanted[0]))
+            policy = store.read_policy(shop, found.get(wanted[1])).policy
             case = was.order.case(data.negotiation_id)
             if case is None:
                 raise NoSuchCase(f"order {data.order_id} has no case {data.negotiation_id}")
@@ -106,10 +106,10 @@ class Settlement:
         if item is None:
             return
         payout = store.read_payout(key, item).payout
-        keys = [store.order_key(payout.shop, payout.order_id), store.policy_key(payout.shop)]
-        found = self._table.get_many(keys)
-        order = store.read_order(payout.shop, payout.order_id, found.get(keys[0])).order
-        policy = store.read_policy(payout.shop, found.get(keys[1])).policy
+        wanted = [keys.order_key(payout.shop, payout.order_id), keys.policy_key(payout.shop)]
+        found = self._table.get_many(wanted)
+        order = store.read_order(payout.shop, payout.order_id, found.get(wanted[0])).order
+        policy = store.read_policy(payout.shop, found.get(wanted[1])).policy
         self._carry_out(self._payouts_of(order, payout.negotiation_id), policy, claimed=None)
 
     # ------------------------------------------------------------ intent
@@ -316,13 +316,13 @@ class Settlement:
     # ------------------------------------------------------------ reading
 
     def _payouts_of(self, order: Order, negotiation_id: str) -> Sequence[PayoutRecord]:
-        keys = [
-            store.payout_key(key)
+        wanted = [
+            keys.payout_key(key)
             for key, commitment in order.commitments.items()
             if commitment.negotiation_id == negotiation_id
         ]
-        found = self._table.get_many(keys) if keys else {}
-        return [store.read_payout(key, found[key]) for key in keys if key in found]
+        found = self._table.get_many(wanted) if wanted else {}
+        return [store.read_payout(key, found[key]) for key in wanted if key in found]
 
     def _around(self, order: Order, policy: ShopPolicy, now: datetime) -> Surroundings:
         if order.purchase is None:

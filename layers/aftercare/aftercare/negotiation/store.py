@@ -1,14 +1,4 @@
-"""The negotiation table: its keys, its items, and every access to it as plain data.
-
-| what | partition | sort |
-|---|---|---|
-| an order with its cases | ``ORDER#{shop}#{order_id}`` | ``ORDER`` |
-| a payout | ``PAYOUT#{key}`` | ``PAYOUT`` |
-| a notice that was sent | ``NOTICE#{negotiation_id}`` | ``{round}/{kind}`` |
-| a shop's policy | ``SHOP#{shop}`` | ``POLICY`` |
-| a counter of promises | ``COUNTER#{shop}#{family}/{name}/{day}`` | ``COUNTER`` |
-| a buyer's recent promises | ``BUYER#{shop}#{buyer}`` | ``PROMISES`` |
-"""
+"""The negotiation table's items and every access to them as plain data; the keys are in ``keys.py``."""
 
 from __future__ import annotations
 
@@ -35,6 +25,7 @@ from aftercare.kernel.table import (
     VersionIs,
 )
 from aftercare.kernel.times import from_text, to_sortable_text, to_text
+from aftercare.negotiation.keys import buyer_key, counter_key, order_key, payout_key, policy_key
 from aftercare.negotiation.model.choosing import BUYER_WINDOW, BuyerRecord
 from aftercare.negotiation.model.drafts import BuyerPromise, HoldChange
 from aftercare.negotiation.model.orders import Order
@@ -48,38 +39,6 @@ POLICY = "policy"
 PROMISES = "promises"
 EXPIRES_AT = "expires_at"
 COUNTERS_KEPT = timedelta(days=40)
-
-
-def order_key(shop: str, order_id: str) -> Key:
-    return Key(f"ORDER#{shop}#{order_id}", "ORDER")
-
-
-def payout_key(key: str) -> Key:
-    return Key(f"PAYOUT#{key}", "PAYOUT")
-
-
-def notice_key(negotiation_id: str, round_number: int, kind: str) -> Key:
-    return Key(f"NOTICE#{negotiation_id}", f"{round_number}/{kind}")
-
-
-def policy_key(shop: str) -> Key:
-    return Key(f"SHOP#{shop}", "POLICY")
-
-
-def counter_key(shop: str, counter: str) -> Key:
-    return Key(f"COUNTER#{shop}#{counter}", "COUNTER")
-
-
-def buyer_key(shop: str, buyer: str) -> Key:
-    return Key(f"BUYER#{shop}#{buyer}", "PROMISES")
-
-
-def is_order(key: Key) -> bool:
-    return key.partition.startswith("ORDER#")
-
-
-def is_payout(key: Key) -> bool:
-    return key.partition.startswith("PAYOUT#")
 
 
 # ---------------------------------------------------------------- orders
