@@ -1,0 +1,193 @@
+"""``docs/performance.md``: the written minimum, and what one full run found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from benchmarks.costs import CaseCost, Prices
+from benchmarks.handlers import HandlerTime
+from benchmarks.minimum import NEEDED, STEPS, least_calls
+from benchmarks.simulator import Throughput
+from benchmarks.startup import StartTime
+
+PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
+
+HEAD = """# Performance
+
+This page is written by `python benchmarks/run.py --write-docs`. `make benchmarks` measures the same and fails when a
+target is missed: at once where calls are counted, and where time is measured when it is missed twice in a row by more
+than 15 %. `python benchmarks/run.py --quick` does less of everything, for CI.
+"""
+MINIMUM_HEAD = """## The fewest calls
+
+The number of AWS calls is the figure to keep small: a call costs money, milliseconds and most of a handler's CPU time.
+The fewest that each step can be done with is written down in `benchmarks/minimum.py`, by hand; the benchmark plays
+every kind of case in the offline cloud, through `template.yaml`, and compares. Reads of secrets are left out: each
+process reads a secret once in five minutes, however many cases there are. So are the four queries by which
+`deadline_sweep` looks at its index every minute, with or without cases.
+"""
+CASES_HEAD = """## What a case costs
+
+From the first webhook to the last, and three days beyond. Write and read units are computed from the items as they
+were before and after each write, by DynamoDB's rules (moto's figures are not real): a unit a KB begun, twice that in a
+transaction, and one for every index entry written or deleted. The shop has a budget, a limit a buyer, and a plan that
+asks whether a buyer is new.
+"""
+HANDLERS_HEAD = """## CPU time of a handler
+
+The real `app.py` with the real adapters, and the production clients of the SDK with answers from memory in the place
+of the network, beside the same clients making the same calls bare. CPU time, in short blocks that take turns. Target:
+{target:.2f}. The buyer's page renders HTML and is shown for information.
+"""
+STARTUP_HEAD = """## Cold start
+
+Wall time inside a fresh process, bytecode cached: importing a function's `app.py` and assembling what it asks for,
+beside importing boto3, making one DynamoDB client, one pydantic model and one Powertools logger. Target: {target:.2f}.
+"""
+SIMULATOR_HEAD = """## The domain alone
+
+Negotiation and settlement over the table in memory, without AWS; for information.
+"""
+
+
+def minimum_tables() -> str:
+    """The steps with their reasons, and how often each kind of case needs them."""
+    steps = table(
+        ("function", "hears", "calls", "why not fewer"),
+        ([f"`{step.function}`", step.heard, str(step.calls), step.why] for step in STEPS),
+        numbers={2},
+    )
+    needed = table(
+        ("hears", *NEEDED),
+        (
+            [f"`{step.function}`: {step.heard}", *(str(needed.get(step, "")) for needed in NEEDED.values())]
+            for step in STEPS
+        ),
+        numbers=set(range(1, 1 + len(NEEDED))),
+        footer=["**calls**", *(f"**{sum(least_calls(case).values())}**" for case in NEEDED)],
+    )
+    return f"{steps}\nHow often each kind of case needs a step:\n\n{needed}"
+
+
+def cases_tables(costs: Sequence[CaseCost], prices: Prices) -> str:
+    summary = table(
+        ("case", "calls", "fewest", "write units", "read units", "events", "messages", "$ a million"),
+        (
+            [
+                cost.name,
+                str(cost.all_calls),
+                str(cost.all_least),
+                str(cost.write_units),
+                f"{cost.read_units:g}",
+                str(cost.events),
+                str(cost.messages),
+                f"{cost.dollars_a_million:.0f}",
+            ]
+            for cost in costs
+        ),
+        numbers=set(range(1, 8)),
+    )
+    functions = list(dict.fromkeys(name for cost in costs for name in cost.calls))
+    by_function = table(
+        ("calls (fewest)", *(cost.name for cost in costs)),
+        (
+            [f"`{name}`", *(_beside(cost.calls.get(name, 0), cost.least.get(name, 0)) for cost in costs)]
+            for name in functions
+        ),
+        numbers=set(range(1, 1 + len(costs))),
+    )
+    assumed = prices.assumed_milliseconds
+    note = (
+        f"Dollars: on-demand list prices of {prices.region} as of {prices.as_of}, every message in a batch of its own; "
+        f"a function is taken to be billed {assumed.invocation} ms, {assumed.aws_call} ms more a call and "
+        f"{assumed.marketplace_call} ms more a call to a marketplace.\n"
+    )
+    beyond = [
+        f"- {cost.name}: `{excess.function}` on {excess.heard} makes {excess.calls} more ({excess.made})\n"
+        for cost in costs
+        for excess in cost.excesses
+    ]
+    more = (
+        "\nCalls beyond the fewest:\n\n" + "".join(beyond) if beyond else "\nNo case makes more calls than it must.\n"
+    )
+    return f"{summary}\n{note}\n{by_function}{more}"
+
+
+def handlers_table(times: Sequence[HandlerTime]) -> str:
+    return table(
+        ("function", "hears", "calls", "best", "median"),
+        (
+            [
+                f"`{time.function}`",
+                ", ".join(step.heard for step in time.steps),
+                str(sum(step.calls for step in time.steps)),
+                f"{time.best:.2f}",
+                f"{time.median:.2f}",
+            ]
+            for time in times
+        ),
+        numbers={2, 3, 4},
+    )
+
+
+def startup_table(times: Sequence[StartTime]) -> str:
+    return table(
+        ("function", "best", "median"),
+        ([f"`{time.function}`", f"{time.best:.2f}", f"{time.median:.2f}"] for time in times),
+        numbers={1, 2},
+    )
+
+
+def page(
+    costs: Sequence[CaseCost],
+    prices: Prices,
+    handlers: Sequence[HandlerTime],
+    starts: Sequence[StartTime],
+    throughput: Throughput,
+    machine: str,
+    targets: tuple[float, float],
+) -> str:
+    measured = f"Measured on {machine}. Figures are ratios: times would say more about the machine.\n"
+    return "\n".join(
+        [
+            HEAD,
+            MINIMUM_HEAD,
+            minimum_tables(),
+            CASES_HEAD,
+            cases_tables(costs, prices),
+            HANDLERS_HEAD.format(target=targets[0]),
+            measured,
+            handlers_table(handlers),
+            STARTUP_HEAD.format(target=targets[1]),
+            measured,
+            startup_table(starts),
+            SIMULATOR_HEAD,
+            f"About {_rounded(throughput.a_second)} deliveries a second of CPU time on the same machine.\n",
+        ]
+    )
+
+
+def table(
+    headings: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    numbers: set[int],
+    footer: Sequence[str] | None = None,
+) -> str:
+    """A table in Markdown; the columns of ``numbers`` stand to the right."""
+    rules = ["--:" if column in numbers else "---" for column in range(len(headings))]
+    lines = [headings, rules, *rows, *([footer] if footer else [])]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def _beside(calls: int, least: int) -> str:
+    if calls == 0 and least == 0:
+        return ""
+    return str(calls) if calls == least else f"**{calls}** ({least})"
+
+
+def _rounded(value: float) -> int:
+    """Two digits are as many as a shared machine gives."""
+    digits = len(str(int(value))) - 2
+    return int(round(value, -digits)) if digits > 0 else int(value)

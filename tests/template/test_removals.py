@@ -1,0 +1,140 @@
+"""Nothing in the template is there for nothing: without any one connection, something that it is for does not happen.
+
+Each time the template is copied without one rule, queue or stream mapping, route or schedule, and the same stories are
+tried on it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flows import A_WHILE, PARTIAL, REFUND_STORY, Town, choices, cny, town
+
+from aftercare.kernel.times import to_text
+from aftercare.negotiation.model.cases import CaseState
+from sandbox.pump import NeverQuiet
+from sandbox.template import TEMPLATE
+
+EVENTS_OF_FUNCTIONS = frozenset({"SQS", "DynamoDB", "HttpApi", "ScheduleV2", "Schedule"})
+
+
+@dataclass(frozen=True)
+class Connection:
+    """A resource of its own, or one event of a function."""
+
+    logical_id: str
+    event: str | None = None
+
+    def __str__(self) -> str:
+        return self.logical_id if self.event is None else f"{self.logical_id}.{self.event}"
+
+    def remove_from(self, resources: dict[str, Any]) -> None:
+        if self.event is None:
+            del resources[self.logical_id]
+        else:
+            del resources[self.logical_id]["Properties"]["Events"][self.event]
+
+
+def template() -> dict[str, Any]:
+    from samtranslator.yaml_helper import yaml_parse
+
+    parsed: dict[str, Any] = yaml_parse(TEMPLATE.read_text(encoding="utf-8"))
+    return parsed
+
+
+def connections() -> Iterator[Connection]:
+    for logical_id, resource in template()["Resources"].items():
+        if resource["Type"] == "AWS::Events::Rule":
+            yield Connection(logical_id)
+        for name, event in resource.get("Properties", {}).get("Events", {}).items():
+            assert event["Type"] in EVENTS_OF_FUNCTIONS, f"{logical_id}.{name}"
+            yield Connection(logical_id, name)
+
+
+def without(connection: Connection, folder: Path) -> Path:
+    """The template without it, in a folder from which the functions are found as before."""
+    document = template()
+    connection.remove_from(document["Resources"])
+    (folder / "functions").symlink_to(TEMPLATE.parent / "functions")
+    path = folder / "template.yaml"
+    path.write_text(json.dumps(document), encoding="utf-8")  # JSON is YAML
+    return path
+
+
+# ---------------------------------------------------------------- what the connections are for
+
+
+def a_refund_is_settled_and_told(lotus: Town) -> bool:
+    REFUND_STORY.request(lotus, "A1")
+    lotus.wait(A_WHILE)
+    if not lotus.offers("A1"):
+        return False
+    page = lotus.look(lotus.link("A1"))
+    if "r1o1" not in choices(page):
+        return False
+    lotus.choose(lotus.link("A1"), "r1o1")
+    lotus.wait(A_WHILE)
+    told = [one for one in lotus.books.messages if one["order_id"] == "A1"]
+    settled = lotus.case("A1").state is CaseState.SETTLED
+    return settled and len(told) == 1 and len(lotus.books.payments) == 1
+
+
+def a_buyer_who_stays_silent_keeps_the_original_request(lotus: Town) -> bool:
+    respond_by = lotus.sandbox.clock.now() + timedelta(hours=3)
+    lotus.pay("A2")
+    lotus.ask("A2", PARTIAL, respond_by=to_text(respond_by))
+    lotus.wait(timedelta(hours=3))
+    return bool(lotus.order("A2").cases) and lotus.case("A2").state is CaseState.EXPIRED
+
+
+def a_merchant_sees_a_case(lotus: Town) -> bool:
+    return bool(lotus.merchant("GET", "/v1/policy").get("version"))
+
+
+def a_merchant_sets_a_budget(lotus: Town) -> bool:
+    wanted = {"budgets": {"daily": {"per_day": cny(7)}}, "version": 1}
+    return "policy" in lotus.merchant("PUT", "/v1/budgets", wanted)
+
+
+def a_merchant_decides(lotus: Town) -> bool:
+    """A payout that does not exist is refused by the function itself, not by a missing route."""
+    answer = lotus.merchant("POST", "/v1/payouts/resolve", {"key": "none", "paid": True, "evidence": "none"})
+    return answer.get("title") == "No such case"
+
+
+STORIES = (
+    a_refund_is_settled_and_told,
+    a_buyer_who_stays_silent_keeps_the_original_request,
+    a_merchant_sees_a_case,
+    a_merchant_sets_a_budget,
+    a_merchant_decides,
+)
+
+
+def broken_stories(path: Path) -> list[str]:
+    """The stories that do not end as they should, of those that can be told at all."""
+    broken = []
+    with town(template=path) as lotus:
+        for story in STORIES:
+            try:
+                holds = story(lotus)
+            except (AssertionError, NeverQuiet):
+                holds = False
+            if not holds:
+                broken.append(story.__name__)
+    return broken
+
+
+def test_with_every_connection_all_stories_hold() -> None:
+    assert broken_stories(TEMPLATE) == []
+
+
+@pytest.mark.parametrize("connection", list(connections()), ids=str)
+def test_without_a_connection_a_story_breaks(connection: Connection, tmp_path: Path) -> None:
+    assert broken_stories(without(connection, tmp_path)), f"no story shows what {connection} is for: tell one"

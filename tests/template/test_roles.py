@@ -1,0 +1,223 @@
+"""Whatever a function calls while the stories run, its role in the template allows: the offline cloud does not ask."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from fnmatch import fnmatchcase
+from functools import partial
+from typing import Any
+
+import pytest
+from flows import COUPON_STORY, FULL, FULL_STORY, PARTIAL, REFUND_STORY, SHOP_ID, Town, cny, lotus, plan, town
+from template.checks import Stack, listed
+
+from sandbox.intrinsics import ACCOUNT, PARTITION, REGION
+from sandbox.template import TEMPLATE
+from sandbox.twins.signing import sign_delivery
+from sandbox.twins.standard import Fault
+
+IN_TRANSACTION = {
+    "Put": "PutItem",
+    "Update": "UpdateItem",
+    "Delete": "DeleteItem",
+    "ConditionCheck": "ConditionCheckItem",
+}
+OF_AWS_ITSELF = {"DeadlineSweepFunctionEveryMinuteRole"}
+NOT_SHOWN_HERE = {
+    # what the bus refuses for good goes to the quarantine; the offline bus refuses nothing
+    ("event_relay", "dynamodb:PutItem"),
+    # Lambda itself writes what a stream gave up, in the function's name
+    ("event_relay", "s3:PutObject"),
+    ("event_relay", "s3:ListBucket"),
+}
+SECRET_SUFFIX = "-AbCdEf"
+"""Secrets Manager ends every ARN with six characters of its own."""
+
+
+@dataclass(frozen=True)
+class Needed:
+    """A right that a function made use of; ``source`` is that of an event it put on the bus."""
+
+    function: str
+    action: str
+    resource: str
+    source: str | None = None
+
+
+def arn(service: str, rest: str) -> str:
+    return f"arn:{PARTITION}:{service}:{REGION}:{ACCOUNT}:{rest}"
+
+
+def rights(service: str, operation: str, request: Mapping[str, Any]) -> Iterator[tuple[str, str, str | None]]:
+    """The action and the resource that AWS asks for, and the source of an event."""
+    match service, operation:
+        case "dynamodb", _:
+            for action, table in _on_tables(operation, request):
+                yield f"dynamodb:{action}", arn("dynamodb", f"table/{table}"), None
+        case "sqs", _:
+            action = operation.removesuffix("Batch")
+            yield f"sqs:{action}", arn("sqs", request["QueueUrl"].rsplit("/", 1)[1]), None
+        case "events", "PutEvents":
+            for entry in request["Entries"]:
+                yield "events:PutEvents", arn("events", f"event-bus/{entry['EventBusName']}"), entry["Source"]
+        case "secretsmanager", _:
+            yield f"secretsmanager:{operation}", arn("secretsmanager", f"secret:{request['SecretId']}"), None
+        case _:
+            raise AssertionError(f"what does {service}:{operation} need?")
+
+
+def _on_tables(operation: str, request: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    if operation == "TransactWriteItems":
+        for item in request["TransactItems"]:
+            for kind, content in item.items():
+                yield IN_TRANSACTION[kind], content["TableName"]
+    elif operation == "BatchGetItem":
+        for name in request["RequestItems"]:
+            yield operation, name
+    else:
+        index = f"/index/{request['IndexName']}" if "IndexName" in request else ""
+        yield operation, request["TableName"] + index
+
+
+def is_allowed(needed: Needed, statements: Sequence[Mapping[str, Any]]) -> bool:
+    return any(
+        needed.action in listed(statement["Action"])
+        and any(fnmatchcase(found, pattern) for pattern in listed(statement["Resource"]) for found in _forms(needed))
+        and (needed.source is None or needed.source in statement["Condition"]["StringEquals"]["events:source"])
+        for statement in statements
+    )
+
+
+def _forms(needed: Needed) -> tuple[str, ...]:
+    # a template's Ref to a secret stands for the whole ARN, which the offline cloud gives without its suffix
+    return (needed.resource, needed.resource + SECRET_SUFFIX) if ":secret:" in needed.resource else (needed.resource,)
+
+
+@pytest.fixture(scope="module")
+def used() -> set[Needed]:
+    """Every right that was used while a shop's buyers, merchants and marketplace did what they do."""
+    needed: set[Needed] = set()
+
+    def note(service: str, params: Mapping[str, Any], model: Any, **_: Any) -> None:
+        at_work = at_the_lotus.sandbox._functions.current
+        if at_work is not None:
+            needed.update(Needed(at_work.function, *right) for right in rights(service, model.name, params))
+
+    with town(lotus()) as at_the_lotus:
+        for service in ("dynamodb", "sqs", "events", "secretsmanager"):
+            events = at_the_lotus.sandbox.client(service).meta.events
+            events.register(f"provide-client-params.{service}", partial(note, service))
+        live(at_the_lotus)
+    return needed
+
+
+def live(at_the_lotus: Town) -> None:
+    for number, story in enumerate((REFUND_STORY, COUPON_STORY, FULL_STORY)):
+        story.before(at_the_lotus, f"A{number}")
+        story.play(at_the_lotus, f"A{number}")
+    _stays_silent(at_the_lotus)
+    _is_answered_too_late(at_the_lotus)
+    _needs_approval(at_the_lotus)
+    _is_merchant(at_the_lotus)
+    _sends_rubbish(at_the_lotus)
+
+
+def _stays_silent(at_the_lotus: Town) -> None:
+    at_the_lotus.pay("B1")
+    at_the_lotus.ask("B1", PARTIAL)
+    at_the_lotus.wait(timedelta(days=3))
+
+
+def _is_answered_too_late(at_the_lotus: Town) -> None:
+    def fail() -> None:
+        at_the_lotus.twin.fail(Fault.TIMEOUT_AFTER, key=at_the_lotus.payout_key("B2", "r1o1"))
+
+    at_the_lotus.pay("B2")
+    REFUND_STORY.play(at_the_lotus, "B2", after_choice=fail)
+
+
+def _needs_approval(at_the_lotus: Town) -> None:
+    situation = {"triggers": ["refund_requested"], "reasons": [FULL], "buyers": ["new"]}
+    waiting = plan(FULL, [{"kind": "full_refund"}], needs_approval=True, situation=situation)
+    at_the_lotus.save(lotus(plans=[waiting]).policy())
+    at_the_lotus.pay("B3")
+    at_the_lotus.ask("B3", FULL)
+    at_the_lotus.sandbox.run_until_quiet()
+    case = at_the_lotus.case("B3").negotiation_id
+    at_the_lotus.merchant("POST", f"/v1/orders/B3/cases/{case}/approve", {})
+    at_the_lotus.sandbox.run_until_quiet()
+    at_the_lotus.choose(at_the_lotus.link("B3"), "original")
+    at_the_lotus.sandbox.run_until_quiet()
+
+
+def _is_merchant(at_the_lotus: Town) -> None:
+    at_the_lotus.merchant("GET", "/v1/cases")
+    at_the_lotus.merchant("GET", "/v1/keep-rate")
+    version = at_the_lotus.merchant("GET", "/v1/policy")["version"]
+    at_the_lotus.merchant("PUT", "/v1/budgets", {"budgets": {"daily": {"per_day": cny(7)}}, "version": version})
+
+
+def _sends_rubbish(at_the_lotus: Town) -> None:
+    shop = lotus()
+    assert shop.credentials is not None
+    now = at_the_lotus.sandbox.clock.now()
+    at_the_lotus.deliver(sign_delivery(SHOP_ID, shop.credentials.secrets[0], "rubbish", now, b"{"))
+    at_the_lotus.sandbox.run_until_quiet()
+    [entry] = at_the_lotus.merchant("GET", "/v1/quarantine")["entries"]
+    at_the_lotus.merchant("POST", "/v1/quarantine/replay", {"id": entry["id"], "version": entry["version"]})
+    for queue in ("NegotiationQueue", "SettlementQueue", "NoticeQueue"):
+        url = at_the_lotus.sandbox.queue_url(queue)
+        at_the_lotus.sandbox.client("sqs").send_message(QueueUrl=url, MessageBody="rubbish")
+    at_the_lotus.sandbox.run_until_quiet()
+    assert at_the_lotus.waiting() == {}
+
+
+@pytest.fixture(scope="module")
+def statements() -> Mapping[str, list[Mapping[str, Any]]]:
+    found: dict[str, list[Mapping[str, Any]]] = {}
+    for function, statement in Stack.of(TEMPLATE.read_text(encoding="utf-8")).statements():
+        found.setdefault(function, []).append(statement)
+    return found
+
+
+def test_every_call_of_every_function_is_allowed(
+    used: set[Needed], statements: Mapping[str, list[Mapping[str, Any]]]
+) -> None:
+    assert {needed.function for needed in used} == set(statements) - OF_AWS_ITSELF
+    assert [needed for needed in used if not is_allowed(needed, statements[needed.function])] == []
+
+
+def test_no_role_allows_what_nothing_needs(
+    used: set[Needed], statements: Mapping[str, list[Mapping[str, Any]]]
+) -> None:
+    idle = {
+        (function, action)
+        for function in set(statements) - OF_AWS_ITSELF
+        for statement in statements[function]
+        for action in listed(statement["Action"])
+        for resource in listed(statement["Resource"])
+        if not any(
+            (needed.function, needed.action) == (function, action)
+            and is_allowed(needed, [{**statement, "Resource": resource}])
+            for needed in used
+        )
+    }
+    assert idle == NOT_SHOWN_HERE
+
+
+@pytest.mark.parametrize(
+    "needed",
+    [
+        Needed("offer_page", "dynamodb:DeleteItem", arn("dynamodb", "table/aftercare-NegotiationTable")),
+        Needed("offer_page", "dynamodb:GetItem", arn("dynamodb", "table/aftercare-IntakeTable")),
+        Needed("buyer_notice", "secretsmanager:GetSecretValue", arn("secretsmanager", "secret:aftercare/dev/act/s/1")),
+        Needed("event_relay", "events:PutEvents", arn("events", "event-bus/aftercare-dev"), "aftercare.marketplaces"),
+        Needed("deadline_sweep", "dynamodb:Query", arn("dynamodb", "table/aftercare-NegotiationTable/index/cases")),
+    ],
+)
+def test_what_a_role_does_not_name_is_not_allowed(
+    needed: Needed, statements: Mapping[str, list[Mapping[str, Any]]]
+) -> None:
+    assert not is_allowed(needed, statements[needed.function])
