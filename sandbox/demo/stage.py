@@ -222,7 +222,7 @@ def visible_text(page: str) -> str:
 def opened(start: datetime) -> Iterator[Stage]:
     """The offline cloud on real HTTP, the twin beside it, and every shop of the file registered."""
     shops = read_shops()
-    with Sandbox(start, parameters={"LogLevel": "ERROR"}) as sandbox:
+    with Sandbox(start, parameters={"LogLevel": "CRITICAL"}) as sandbox:
         twin = StandardTwin(sandbox.clock, sandbox.clock.advance)
         for shop in shops:
             if shop.credentials is not None:

@@ -157,7 +157,7 @@ def test_a_message_that_fails_reaches_the_buyer_once(
 
 
 def result_key(lotus: Town, order_id: str) -> str:
-    return f"{lotus.case(order_id).negotiation_id}/0/result-kept/message.send"
+    return f"{lotus.case(order_id).negotiation_id}/0/settled/message.send"
 
 
 @pytest.mark.parametrize("story", [REFUND_STORY, COUPON_STORY, FULL_STORY], ids=lambda story: story.name)

@@ -41,6 +41,7 @@ from aftercare.negotiation.model.references import OfferReference
 ORDERS = ("A1", "A2", "A3")
 REASONS = ("damaged", "damaged", "late", "late", "quality")
 AMOUNTS = (1, 99, 9_999, 10_000, 40_000)
+MINUTES = (0, 3, 61)
 BRAKE = 60_000
 DAILY = 9_000
 CASES_AN_ITEM = 3
@@ -139,8 +140,18 @@ class Histories(RuleBasedStateMachine):
         knows_keys=st.booleans(),
         paid=st.sampled_from(AMOUNTS),
         reasons=st.tuples(*[st.sampled_from(REASONS)] * len(ORDERS)),
+        troubles=st.tuples(*[st.lists(st.sampled_from(TROUBLES), max_size=2)] * 2),
+        minutes=st.sampled_from(MINUTES),
     )
-    def open_the_shop(self, knows_keys: bool, paid: int, reasons: tuple[str, ...]) -> None:
+    def open_the_shop(
+        self,
+        knows_keys: bool,
+        paid: int,
+        reasons: tuple[str, ...],
+        troubles: tuple[list[Trouble], ...],
+        minutes: int,
+    ) -> None:
+        """Two buyers have taken an offer, perhaps in bad moments of the marketplace; one has an offer open."""
         self.world = World()
         self.marketplace = self.world.marketplace = FickleMarketplace(knows_keys=knows_keys)
         self.numbers = Counter[str]()
@@ -148,8 +159,10 @@ class Histories(RuleBasedStateMachine):
         self.elsewhere: Counter[str] = Counter()
         self.kill_switch, self.plans = False, True
         self._save()
-        for order_id, reason in zip(ORDERS, reasons, strict=True):
-            self.asks(order_id, paid, 10_000, reason, hours_left=47)
+        for order_id, reason, trouble in zip(ORDERS, reasons, troubles, strict=False):
+            self.pays(order_id, paid)
+            self.asks_and_takes_what_is_offered(order_id, reason, 0, trouble, minutes)
+        self.asks(ORDERS[-1], paid, 10_000, reasons[-1], hours_left=47)
 
     def _save(self) -> None:
         self.world.save(
@@ -252,13 +265,26 @@ class Histories(RuleBasedStateMachine):
         else:
             self.world.negotiation.accept(self.world.link(order_id), option_id)
 
-    @rule(order_id=st.sampled_from(ORDERS), reason=st.sampled_from(REASONS), option=st.integers(0, 1))
-    def asks_and_takes_what_is_offered(self, order_id: str, reason: str, option: int) -> None:
+    @rule(
+        order_id=st.sampled_from(ORDERS),
+        reason=st.sampled_from(REASONS),
+        option=st.integers(0, 1),
+        troubles=st.lists(st.sampled_from(TROUBLES), max_size=2),
+        minutes=st.sampled_from(MINUTES),
+        meanwhile=st.sampled_from([0, 0, 95]),
+    )
+    def asks_and_takes_what_is_offered(
+        self, order_id: str, reason: str, option: int, troubles: list[Trouble], minutes: int, meanwhile: int = 0
+    ) -> None:
+        """``meanwhile`` percent of what is left are refunded elsewhere between the choice and its settlement."""
         self.asks(order_id, 10_000, 10_000, reason, hours_left=47)
         order = self.world.order(order_id)
         if order.open_case is not None and order.open_case.state is CaseState.OFFERED:
+            self.marketplace.troubles = troubles
             self._accept(order_id, option)
+            self.is_refunded_elsewhere(order_id, meanwhile)
             self.world.run()
+            self.time_passes(minutes)
 
     @rule(order_id=st.sampled_from(ORDERS), choice=st.sampled_from(["r1o1", "r1o2", "another", "none"]))
     def chooses_with_an_old_page(self, order_id: str, choice: str) -> None:
@@ -424,4 +450,4 @@ class Histories(RuleBasedStateMachine):
 
 
 TestHistories = Histories.TestCase
-TestHistories.settings = settings(max_examples=60, stateful_step_count=40, deadline=None, derandomize=True)
+TestHistories.settings = settings(max_examples=80, stateful_step_count=30, deadline=None, derandomize=True)
