@@ -202,17 +202,16 @@ class Town:
 
 
 @contextmanager
-def town(shop: Shop | None = None, *, template: Path = TEMPLATE, start: datetime = START) -> Iterator[Town]:
+def town(*, template: Path = TEMPLATE) -> Iterator[Town]:
     """The functions' HTTP goes to the twin in this process, without sockets."""
-    shop = shop or lotus()
     twins: list[StandardTwin] = []
 
     def http() -> Http:
         return twins[0]
 
-    with Sandbox(start, template=template, http=http) as sandbox:
+    with Sandbox(START, template=template, http=http) as sandbox:
         twins.append(StandardTwin(sandbox.clock, pass_time=sandbox.clock.advance))
-        yield settled_in(sandbox, twins[0], shop, "http://127.0.0.1:1")
+        yield settled_in(sandbox, twins[0], lotus(), "http://127.0.0.1:1")
 
 
 def settled_in(sandbox: Sandbox, twin: StandardTwin, shop: Shop, base: str) -> Town:

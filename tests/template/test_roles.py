@@ -105,7 +105,7 @@ def used() -> set[Needed]:
         if at_work is not None:
             needed.update(Needed(at_work.function, *right) for right in rights(service, model.name, params))
 
-    with town(lotus()) as at_the_lotus:
+    with town() as at_the_lotus:
         for service in ("dynamodb", "sqs", "events", "secretsmanager"):
             events = at_the_lotus.sandbox.client(service).meta.events
             events.register(f"provide-client-params.{service}", partial(note, service))
