@@ -131,7 +131,7 @@ class Town:
 
     def link(self, order_id: str) -> str:
         """The path of the latest offer's page."""
-        return urlsplit(self.offers(order_id)[-1]["data"]["link"]).path
+        return urlsplit(str(self.offers(order_id)[-1]["data"]["link"])).path
 
     def look(self, path: str) -> HttpResponse:
         return self.sandbox.request("GET", path)

@@ -141,15 +141,16 @@ def settings_read(app: Path) -> set[str]:
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "bootstrap"
     }
     environment = _Recording()
-    usual = bootstrap.os
+    module = vars(bootstrap)
+    usual = module["os"]
     clock = VirtualClock(datetime(2026, 11, 2, tzinfo=UTC))
-    bootstrap.install(bootstrap.Parts(clock, clients=lambda _service: SimpleNamespace(), http=SimpleNamespace))  # type: ignore[arg-type]
-    bootstrap.os = SimpleNamespace(environ=environment)  # type: ignore[assignment]
+    bootstrap.install(bootstrap.Parts(clock, clients=lambda _service: SimpleNamespace(), http=SimpleNamespace))
+    module["os"] = SimpleNamespace(environ=environment)
     try:
         for name in assemblers:
-            getattr(bootstrap, name)()
+            module[name]()
     finally:
-        bootstrap.os = usual
+        module["os"] = usual
         bootstrap.install(None)
     return environment.read
 
