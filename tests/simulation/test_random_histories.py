@@ -404,4 +404,4 @@ read_order = lru_cache(Order.model_validate_json)
 read_payout = lru_cache(Payout.model_validate_json)
 
 TestHistories = Histories.TestCase
-TestHistories.settings = settings(max_examples=120, stateful_step_count=25, deadline=None, derandomize=True)
+TestHistories.settings = settings(max_examples=100, stateful_step_count=25, deadline=None, derandomize=True)

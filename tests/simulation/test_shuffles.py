@@ -193,7 +193,7 @@ def heard(world: World, events: Sequence[Fact]) -> World:
 # ---------------------------------------------------------------- one trigger
 
 
-@settings(max_examples=300, derandomize=True)
+@settings(max_examples=200, derandomize=True)
 @given(deliveries(FACTS, ENDINGS, OTHER_TRIGGERS))
 def test_the_facts_of_an_order_lead_to_one_end_in_whatever_order_they_come(
     drawn: tuple[frozenset[str], list[Fact]],
@@ -257,7 +257,7 @@ def test_triggers_in_any_order_make_one_case_with_one_arm(
 REQUESTS = ("R1", "R2", "R3")
 
 
-@settings(max_examples=200, derandomize=True)
+@settings(max_examples=150, derandomize=True)
 @given(
     st.permutations([(name, what) for name in REQUESTS for what in ("asked", "decided")]),
     st.sets(st.sampled_from(REQUESTS)),
@@ -284,7 +284,7 @@ def test_no_request_of_an_order_is_swallowed_by_another(order: list[tuple[str, s
 # ---------------------------------------------------------------- time goes on in between
 
 
-@settings(max_examples=200, derandomize=True)
+@settings(max_examples=150, derandomize=True)
 @given(
     deliveries(FACTS, ENDINGS, OTHER_TRIGGERS),
     st.lists(st.integers(0, 40), min_size=20, max_size=20),
