@@ -202,16 +202,23 @@ def test_a_platform_that_never_says_it_is_done_is_not_waited_for_for_ever() -> N
     assert world.case().reason == "platform_never_closed"
 
 
-def test_an_answer_on_the_marketplace_before_the_platform_stepped_in_counts_whenever_it_is_heard() -> None:
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+@pytest.mark.parametrize("answered", [0.5, 1.5, 3])
+def test_an_answer_that_the_marketplace_took_counts_whatever_is_heard_first(
+    order: Sequence[int], answered: float
+) -> None:
     world = opened(plan())
     reference = OfferReference("A1", world.case().negotiation_id, 1, "r1o1")
     answer = {"refund_id": "R1", "external_offer_id": str(reference), "choice": "accepted"}
-    world.clock.advance(hours(2))
-    world.hear(stepped_in(START + hours(1)))
-    world.hear(event("OfferAnswered", {**answer, "answered_at": to_text(START + hours(2))}))
-    assert world.case().state is CaseState.PAUSED
-    world.hear(event("OfferAnswered", {**answer, "answered_at": to_text(START + timedelta(minutes=30))}))
-    assert world.case().state is CaseState.ACCEPTED
+    facts = [
+        stepped_in(START + hours(1)),
+        step_closed(START + hours(2)),
+        event("OfferAnswered", {**answer, "answered_at": to_text(START + hours(answered))}),
+    ]
+    world.clock.advance(hours(4))
+    world.hear(*(facts[index] for index in order))
+    world.run()
+    assert world.case().state is CaseState.SETTLED
 
 
 def test_an_approval_does_not_get_time_for_an_intervention_that_was_over_before_it_was_asked() -> None:

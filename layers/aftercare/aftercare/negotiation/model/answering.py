@@ -104,8 +104,9 @@ def _answerable(
         raise AnsweredAlready(f"round {round_number} was followed by another")
     deadline_ = answer_by(draft.order, case, draft.around.rules)
     if case.state is CaseState.PAUSED:
-        # who answered on the marketplace before the platform stepped in has answered, whenever we hear of it
-        if via is AcceptedVia.MARKETPLACE and answered_at < draft.order.intervened_at and answered_at < deadline_:
+        # an answer that the marketplace itself took is one, whenever we hear of it and of what the platform did; time
+        # stands still from the moment at which the platform stepped in
+        if via is AcceptedVia.MARKETPLACE and min(answered_at, draft.order.intervened_at) < deadline_:
             return current
         raise NotNow("the platform has stepped in")
     if case.state is CaseState.DECLINED:

@@ -44,7 +44,7 @@ MOVES: Mapping[CaseState, frozenset[CaseState]] = {
     _S.AWAITING_ORDER: frozenset({_S.OPENED, _S.OFFERED, _S.PAUSED, _S.PASSED_ON, _S.SUPERSEDED}),
     _S.OPENED: frozenset({_S.OFFERED, _S.PAUSED, _S.PASSED_ON, _S.SUPERSEDED}),
     _S.OFFERED: frozenset({_S.OFFERED, _S.PAUSED, _S.ACCEPTED, _S.DECLINED, _S.EXPIRED, _S.PASSED_ON, _S.SUPERSEDED}),
-    # accepted: on the marketplace itself, before the platform stepped in, and heard of only now
+    # accepted: on the marketplace itself, which takes answers whatever the platform does
     _S.PAUSED: frozenset({_S.AWAITING_ORDER, _S.OPENED, _S.OFFERED, _S.ACCEPTED, _S.PASSED_ON, _S.SUPERSEDED}),
     _S.ACCEPTED: frozenset({_S.SETTLING, _S.NEEDS_HUMAN}),
     _S.SETTLING: frozenset({_S.SETTLED, _S.NEEDS_HUMAN}),
