@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check check-rest lint types imports template contracts up invoke replay shops benchmarks generate lock clean
+.PHONY: help setup demo test check check-rest lint types imports template contracts up invoke replay shops benchmarks generate calendars lock clean
 
 help: ## list what can be done
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -65,6 +65,9 @@ benchmarks: setup ## calls, write units, CPU and start-up beside their targets
 
 generate: setup ## write anew what is generated from code
 	$(BIN)/python events/generate.py
+
+calendars: setup ## write anew the calendar of public holidays (YEARS=2024..2030)
+	$(BIN)/python tools/calendars.py $(if $(YEARS),--years $(YEARS))
 
 lock: setup ## resolve the pinned versions anew
 	cd requirements && ../$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade -o development.txt development.in

@@ -31,8 +31,8 @@ CASES_HEAD = """## What a case costs
 
 From the first webhook to the last, and three days beyond. Write and read units are computed from the items as they
 were before and after each write, by DynamoDB's rules (moto's figures are not real): a unit a KB begun, twice that in a
-transaction, and one for every index entry written or deleted. The shop has a budget, a limit a buyer, and a plan that
-asks whether a buyer is new.
+transaction, and one for every index entry written or deleted. The shop has a budget, a limit a buyer, and a plan for
+another situation that turns on whether the buyer is new.
 """
 HANDLERS_HEAD = """## CPU time of a handler
 

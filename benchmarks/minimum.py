@@ -38,11 +38,12 @@ REFUND_REQUESTED = Step(
     "refund_negotiation",
     "RefundRequested",
     2,
-    "order, policy and the buyer's promises in one batch read; order, outbox and budgets in one transaction",
+    "order, policy and the buyer's promises in one batch read; order, outbox, budgets and promise in one transaction "
+    "(a plan that turns on whether the buyer is new asks the index too)",
 )
 SETTLEMENT_RECORDED = Step("refund_negotiation", "SettlementRecorded", 2, "the order read, the order written")
 REFUND_DECIDED = Step("refund_negotiation", "RefundDecided", 2, "the order read, the order written")
-TIMER = Step("refund_negotiation", "timer", 2, "order, policy and promises read; order and budgets in one transaction")
+TIMER = Step("refund_negotiation", "timer", 2, "order and policy in one batch read; what was held is given back unread")
 RELAYED = Step("event_relay", "outboxes", 1, "one PutEvents for up to ten events of a batch")
 OFFER_TOLD = Step("buyer_notice", "OffersPresented", 2, "order and notice in one batch read; the notice put once sent")
 RESULT_TOLD = Step(
@@ -50,7 +51,7 @@ RESULT_TOLD = Step(
 )
 EXPIRY_TOLD = Step("buyer_notice", "OffersExpired", 2, "order and notice in one batch read; the notice put once sent")
 LOOKED = Step("offer_page", "GET", 1, "the order read")
-CHOSEN = Step("offer_page", "POST", 2, "order, policy and promises read; order and budgets written at once")
+CHOSEN = Step("offer_page", "POST", 2, "order and policy in one batch read; what was held is given back unread")
 SETTLED = Step(
     "refund_settlement",
     "OfferAccepted",

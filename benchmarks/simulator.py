@@ -77,7 +77,7 @@ class _World:
         writer, wording, marketplace = RecordWriter(due_shards=4), OfferWording(), _Marketplace()
         self._negotiation = Negotiation(self._table, _StandingClock(), writer, wording)
         self._settlement = Settlement(
-            self._table, _StandingClock(), writer, wording, lambda _shop: marketplace, lambda _stuck: None
+            self._table, _StandingClock(), writer, lambda _shop: marketplace, lambda _stuck: None
         )
         policy = read_shops(SHOPS)[0].policy()
         self._shop = policy.shop

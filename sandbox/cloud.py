@@ -9,34 +9,30 @@ with Sandbox(start=datetime(2026, 11, 2, 8, tzinfo=UTC)) as sandbox:
 from __future__ import annotations
 
 import gc
-import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import cache, partial
+from itertools import count
 from pathlib import Path
 from threading import RLock
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from aftercare.kernel.ports import Http
-from sandbox import guard, http_gateway, moto_seams
+from aftercare.kernel.ports import Bus, Http
+from aftercare.kernel.table import Table
+from sandbox import guard, http_gateway
 from sandbox.clock import VirtualClock
 from sandbox.faults import Faults
-from sandbox.functions import CallCount, Functions, Invocation, reads_only
+from sandbox.functions import CallCount, Functions, Invocation
 from sandbox.http_gateway import Headers, HttpGateway, HttpResponse
-from sandbox.intrinsics import REGION
 from sandbox.jwt_issuer import JwtIssuer
 from sandbox.pump import Pump
 from sandbox.resources import Template
+from sandbox.services import Backend, Services
 from sandbox.template import TEMPLATE, read_template
 
-if TYPE_CHECKING:
-    from boto3 import Session
-
 PUBLIC_BASE_URL = "PublicBaseUrl"
-PUT_EVENTS = "PutEvents"
 CLOSED = "the sandbox works only inside its with block"
 
 
@@ -66,9 +62,12 @@ class Sandbox:
         template: Path = TEMPLATE,
         parameters: Mapping[str, str] | None = None,
         http: Callable[[], Http] | None = None,
+        backend: Backend = "moto",
     ) -> None:
         """``seed`` decides every generated id and secret. ``http`` replaces the functions' way to marketplaces, which
-        otherwise is real HTTP to this machine. Raises ``TemplateError`` for what the offline cloud cannot play.
+        otherwise is real HTTP to this machine. ``backend`` plays tables, queues, buses and secrets: ``moto`` behind the
+        SDK, as AWS does, ``memory`` many times faster behind the functions' ports. Raises ``TemplateError`` for what
+        the offline cloud cannot play.
         """
         self._template_path = template
         self._parameters = dict(parameters or {})
@@ -76,27 +75,26 @@ class Sandbox:
         self._http = http or _real_http
         self._lock = RLock()
         self._running: ExitStack | None = None
-        self._clients: dict[str, Any] = {}
+        self._backend = backend
+        self._failure_numbers = count(1)
         self.template = read_template(template, parameters)
         self.clock = VirtualClock(start)
         self.faults = Faults()
         self.published: list[Published] = []
 
     def __enter__(self) -> Sandbox:
-        from moto import mock_aws
-
         global _active  # noqa: PLW0603  moto's state is the process's
         if _active:
             raise RuntimeError("another sandbox is active in this process")
         variables = {name for function in self.template.functions.values() for name in function.environment}
         with ExitStack() as stack:
             stack.enter_context(guard.offline(variables))
-            stack.enter_context(mock_aws())
-            stack.enter_context(moto_seams.mended(self.clock, self._seed))
-            self._functions = Functions(self.template.functions, self.clock, self.client, self._http, self.faults)
+            self._services = self._make_services()
+            parts = self._services.parts()
+            self._functions = Functions(self.template.functions, self.clock, parts, self._http, self.faults)
             stack.callback(self._functions.close)
-            create_resources(self.template, self.client, self._seed)
-            self._pump = Pump(self.template, self._functions, self.clock, self._send_failure)
+            stack.enter_context(self._services.running())
+            self._pump = Pump(self.template, self._services, self._functions, self.clock, self._send_failure)
             self.issuer = _issuer(self.template, self.clock)
             self._gateway = HttpGateway(self.template.routes, self.issuer, self.clock, self._functions.invoke)
             # what stands now need not be looked at by the garbage collector again: a fifth less time for every call
@@ -165,7 +163,7 @@ class Sandbox:
 
     @property
     def invocations(self) -> list[Invocation]:
-        """Every invocation so far, in the order in which they began."""
+        """Every invocation so far that was not forgotten, in the order in which they began."""
         return self._functions.invocations
 
     @property
@@ -175,13 +173,28 @@ class Sandbox:
     @property
     def calls(self) -> dict[str, CallCount]:
         """What each function's invocations cost so far, in calls to the outside."""
-        return self._functions.count()
+        return {function: replace(count) for function, count in self._functions.counts.items()}
+
+    def forget(self) -> None:
+        """Lets go of what was published and invoked so far, so that a long run does not keep all of it."""
+        with self._at_work():
+            self.published.clear()
+            self._functions.invocations.clear()
 
     def client(self, service: str) -> Any:
-        """The SDK client of an AWS service that the functions use too."""
-        if service not in self._clients:
-            self._clients[service] = self._make_client(service)
-        return self._clients[service]
+        """The SDK client of an AWS service that the functions use too.
+
+        Raises ``RuntimeError`` for a service that the backend plays behind a port.
+        """
+        return self._services.client(service)
+
+    def table(self, logical_id: str) -> Table:
+        return self._services.table(self.table_name(logical_id))
+
+    @property
+    def bus(self) -> Bus:
+        """The template's first, as a function reaches it; what is put there from outside is nobody's."""
+        return self._services.bus(next(iter(self.template.buses.values())))
 
     def environment(self, function: str) -> Mapping[str, str]:
         """The variables that the template gives to a function."""
@@ -196,9 +209,31 @@ class Sandbox:
     def waiting(self, logical_id: str) -> list[str]:
         """The bodies of all messages that are in a queue, visible or not."""
         with self._at_work():
-            return moto_seams.bodies(self.template.queues[logical_id].name)
+            return self._services.queue(self.template.queues[logical_id].name).bodies()
 
     # ---------------------------------------------------------------- inner works
+
+    def call_begins(self, service: str, operation: str, *, writes: bool) -> None:
+        """For the services: as ``Witness``."""
+        self._functions.call_begins(service, operation, writes=writes)
+
+    def call_ends(self) -> None:
+        self._functions.call_ends()
+
+    def taken_by_bus(self, source: str, detail_type: str, detail: Mapping[str, Any]) -> None:
+        by = self._functions.current
+        self.published.append(
+            Published(source, detail_type, detail, self.clock.now(), None if by is None else by.function)
+        )
+
+    def _make_services(self) -> Services:
+        if self._backend == "memory":
+            from sandbox.memory_services import MemoryServices
+
+            return MemoryServices(self.template, self.clock, self._seed, self)
+        from sandbox.moto_services import MotoServices
+
+        return MotoServices(self.template, self.clock, self._seed, self)
 
     @contextmanager
     def _at_work(self) -> Iterator[None]:
@@ -208,67 +243,16 @@ class Sandbox:
                 raise RuntimeError(CLOSED)
             yield
 
-    def _make_client(self, service: str) -> Any:
-        """An SDK client that counts, and that signs nothing: AWS itself would refuse what it sends."""
-        from botocore import UNSIGNED
-        from botocore.config import Config
-
-        client = _session().client(
-            service,  # type: ignore[call-overload]  # the stubs know only literal names
-            region_name=REGION,
-            config=Config(
-                # moto guards buckets against unsigned reads
-                signature_version=None if service == "s3" else UNSIGNED,
-                # moto takes the region of an unsigned request from here
-                user_agent=f"offline region/{REGION}",
-                retries={"mode": "standard", "total_max_attempts": 1},
-                account_id_endpoint_mode="disabled",
-            ),
-        )
-        client.meta.events.register("before-call", partial(self._call_begins, service))
-        client.meta.events.register("after-call", self._call_ends)
-        return client
-
-    def _call_begins(self, service: str, model: Any, params: Any, context: Any, **_: Any) -> None:
-        if model.name == PUT_EVENTS:
-            context["entries"] = json.loads(params["body"])["Entries"]
-        self._functions.call_begins(service, model.name, writes=not reads_only(model.name))
-
-    def _call_ends(self, model: Any, parsed: Any, context: Any, **_: Any) -> None:
-        if model.name == PUT_EVENTS:
-            answers = parsed.get("Entries", ())
-            taken = [entry for entry, answer in zip(context["entries"], answers, strict=False) if "EventId" in answer]
-            self.published += map(self._published, taken)
-        self._functions.call_ends()
-
-    def _published(self, entry: Mapping[str, Any]) -> Published:
-        by = self._functions.current
-        return Published(
-            source=entry["Source"],
-            detail_type=entry["DetailType"],
-            detail=json.loads(entry["Detail"]),
-            at=self.clock.now(),
-            by=None if by is None else by.function,
-        )
-
     def _send_failure(self, arn: str, text: str) -> None:
-        queues = {queue.arn: queue.url for queue in self.template.queues.values()}
+        queues = {queue.arn: queue.name for queue in self.template.queues.values()}
         if arn in queues:
-            self.client("sqs").send_message(QueueUrl=queues[arn], MessageBody=text)
+            self._services.send(queues[arn], text)
         else:
-            bucket, key = arn.rsplit(":", 1)[1], f"{self.clock.now().isoformat()}-{len(self.invocations)}"
+            bucket, key = arn.rsplit(":", 1)[1], f"{self.clock.now().isoformat()}-{next(self._failure_numbers)}"
             self.client("s3").put_object(Bucket=bucket, Key=key, Body=text.encode())
 
 
 _active = False
-
-
-@cache
-def _session() -> Session:
-    # one a process: reading the SDK's description of a service takes a tenth of a second
-    import boto3
-
-    return boto3.Session()
 
 
 def _real_http() -> Http:
@@ -283,27 +267,3 @@ def _issuer(template: Template, clock: VirtualClock) -> JwtIssuer:
         if route.authorizer is not None:
             return JwtIssuer(route.authorizer.issuer, route.authorizer.audience[0], clock)
     return JwtIssuer("https://issuer.example", "nobody", clock)
-
-
-def create_resources(template: Template, client: Callable[[str], Any], seed: int) -> None:
-    """Makes what the template declares, under the names that the functions' environment has."""
-    sqs, dynamodb, events, secrets = client("sqs"), client("dynamodb"), client("events"), client("secretsmanager")
-    dead_letters_first = sorted(template.queues.values(), key=lambda queue: queue.dead_letter_arn is not None)
-    for queue in dead_letters_first:
-        sqs.create_queue(QueueName=queue.name, Attributes=dict(queue.attributes))
-    for table in template.tables.values():
-        dynamodb.create_table(**table.request)
-        if table.time_to_live is not None:
-            dynamodb.update_time_to_live(
-                TableName=table.name,
-                TimeToLiveSpecification={"Enabled": True, "AttributeName": table.time_to_live},
-            )
-    for bus in template.buses.values():
-        events.create_event_bus(Name=bus)
-    for rule in template.rules.values():
-        events.put_rule(Name=rule.name, EventBusName=rule.bus, EventPattern=rule.pattern)
-        events.put_targets(Rule=rule.name, EventBusName=rule.bus, Targets=[dict(target) for target in rule.targets])
-    for secret in template.secrets.values():
-        secrets.create_secret(Name=secret.name, SecretString=secret.value(seed))
-    for bucket in template.buckets.values():
-        client("s3").create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})

@@ -7,12 +7,13 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from importlib.machinery import ModuleSpec
+from io import TextIOBase
 from types import ModuleType
-from typing import Any
+from typing import Any, TextIO, cast
 
 import aftercare
 from aftercare.kernel.ports import Clock, Http, HttpReply
@@ -53,6 +54,15 @@ class CallCount:
     writes: int = 0
     http: int = 0
 
+    def add(self, service: str, *, writes: bool) -> None:
+        """One call more."""
+        if service == HTTP:
+            self.http += 1
+        elif writes:
+            self.writes += 1
+        else:
+            self.reads += 1
+
 
 class InvocationFailed(Exception):
     """The handler raised, was killed, or answered with what is not JSON; ``__cause__`` says which."""
@@ -88,18 +98,22 @@ class Functions:
         self,
         functions: Mapping[str, Function],
         clock: Clock,
-        clients: Callable[[str], Any],
+        services: Mapping[str, Any],
         http: Callable[[], Http],
         faults: Faults,
     ) -> None:
+        """``services`` are the parts of ``aftercare.bootstrap`` that reach AWS."""
         self._functions = functions
         self._clock = clock
-        self._clients = clients
+        self._services = services
         self._http = http
         self._faults = faults
         self._processes: dict[str, _Process] = {}
         self._at_work: list[Invocation] = []
+        self._number = 0
         self.invocations: list[Invocation] = []
+        self.counts: dict[str, CallCount] = {}
+        """The calls of all invocations so far, by function."""
 
     @property
     def current(self) -> Invocation | None:
@@ -114,10 +128,11 @@ class Functions:
         if name not in self._functions:
             raise KeyError(f"the template has no function {name!r}, only {sorted(self._functions)}")
         function = self._functions[name]
-        number = len(self.invocations) + 1
-        request_id = f"00000000-0000-4000-8000-{number:012d}"
+        self._number += 1
+        request_id = f"00000000-0000-4000-8000-{self._number:012d}"
         invocation = Invocation(name, request_id, self._clock.now(), event)
         self.invocations.append(invocation)
+        self.counts.setdefault(name, CallCount()).invocations += 1
         self._at_work.append(invocation)
         self._faults.started(name)
         try:
@@ -143,26 +158,12 @@ class Functions:
         """To be told of every outside call before it leaves; counts it for the invocation at work, if any."""
         if self.current is not None:
             self.current.calls.append(Call(service, operation, writes))
+            self.counts[self.current.function].add(service, writes=writes)
             self._tell_faults("before")
 
     def call_ends(self) -> None:
         if self.current is not None:
             self._tell_faults("after")
-
-    def count(self) -> dict[str, CallCount]:
-        """The calls of all invocations so far, by function."""
-        counts: dict[str, CallCount] = {}
-        for invocation in self.invocations:
-            count = counts.setdefault(invocation.function, CallCount())
-            count.invocations += 1
-            for call in invocation.calls:
-                if call.service == HTTP:
-                    count.http += 1
-                elif call.writes:
-                    count.writes += 1
-                else:
-                    count.reads += 1
-        return counts
 
     def _tell_faults(self, moment: Moment) -> None:
         if invocation := self.current:
@@ -170,7 +171,7 @@ class Functions:
 
     def _process(self, function: Function) -> _Process:
         if function.name not in self._processes:
-            parts = {"clock": self._clock, "clients": self._clients, "http": lambda: CountedHttp(self._http(), self)}
+            parts = {**self._services, "clock": self._clock, "http": lambda: CountedHttp(self._http(), self)}
             self._processes[function.name] = _Process(function, parts)
         return self._processes[function.name]
 
@@ -204,6 +205,19 @@ def reads_only(operation: str) -> bool:
     return operation.startswith(READING)
 
 
+class _StandardError(TextIOBase):
+    """Whatever standard error is at the moment: a logger keeps the stream that it finds at its first line."""
+
+    def write(self, text: str) -> int:
+        return sys.stderr.write(text)
+
+    def flush(self) -> None:
+        sys.stderr.flush()
+
+
+LOG: TextIO = cast("TextIO", _StandardError())
+
+
 class _Process:
     """A function's execution environment.
 
@@ -234,7 +248,8 @@ class _Process:
 
     @contextmanager
     def _entered(self) -> Iterator[None]:
-        with _variables(self._variables), _standing_in(self._bootstrap):
+        # standard output is the log of a Lambda function, and the result of a command
+        with _variables(self._variables), _standing_in(self._bootstrap), redirect_stdout(LOG):
             yield
 
 

@@ -29,6 +29,10 @@ from aftercare.kernel.table import (
 )
 
 MAX_TRANSACTION_WRITES = 100
+LARGEST_ITEM_BYTES = 409_600
+
+Projections = Mapping[str, frozenset[str] | None]
+"""What the indexes hold by their names: attributes beside the keys, None for whole items."""
 
 _Entry = tuple[str, Key]
 """A sort value and the key of the item that has it: the order of a query's answer, and a place in it."""
@@ -37,17 +41,27 @@ _Partitions = dict[str, list[_Entry]]
 """The ordered entries of an index by the value of its partition attribute."""
 
 
+class ItemTooLarge(ValueError):
+    """DynamoDB stores no item of that size."""
+
+
 class MemoryTable:
     """Implements ``Table``. Hands out the stored items themselves: nobody may change them.
 
     ``on_write`` hears every new image in the order of the writes (None for a deleted item), as a stream would tell it.
-    An index answers with its own two attributes alone, as one that projects keys only.
+    An index that is not among ``projections`` answers with its own two attributes alone, as one that projects keys
+    only. A write raises ``ItemTooLarge`` beyond DynamoDB's 400 KB.
     """
 
-    def __init__(self, on_write: Callable[[Key, Item | None], None] | None = None) -> None:
+    def __init__(
+        self, on_write: Callable[[Key, Item | None], None] | None = None, projections: Projections | None = None
+    ) -> None:
         self._items: dict[str, dict[str, Item]] = {}
         self._indexes: dict[Index, _Partitions] = {}
+        self._queried: _Partitions = {}
+        """The table's own partitions in order, those that were ever queried."""
         self._on_write = on_write
+        self._projections = projections or {}
 
     def get(self, key: Key) -> Item | None:
         return self._items.get(key.partition, {}).get(key.sort)
@@ -60,7 +74,7 @@ class MemoryTable:
         existing = self.get(write.key)
         if not _allows(write, existing):
             raise WriteRefused(write.key, existing)
-        self._apply(write, existing)
+        self._store(write.key, existing, _image(write, existing))
 
     def transact(self, writes: Sequence[Write | Check]) -> None:
         if not 1 <= len(writes) <= MAX_TRANSACTION_WRITES:
@@ -75,9 +89,13 @@ class MemoryTable:
         }
         if refused:
             raise TransactionRefused(refused)
-        for write, existing in zip(writes, before, strict=True):
-            if not isinstance(write, Check):
-                self._apply(write, existing)
+        changes = [
+            (write.key, existing, _image(write, existing))
+            for write, existing in zip(writes, before, strict=True)
+            if not isinstance(write, Check)
+        ]
+        for key, old, new in changes:
+            self._store(key, old, new)
 
     def query(self, query: Query) -> Page:
         """A full page has a ``next`` even where nothing follows, as with DynamoDB: callers must stand an empty page."""
@@ -100,49 +118,78 @@ class MemoryTable:
             next=_after(query, chosen[-1]) if len(chosen) == query.limit else None,
         )
 
+    def first(self, index: Index) -> str | None:
+        """The lowest sort value in all partitions of an index; None for an empty one."""
+        return min((entries[0][0] for entries in self._partitions(index).values() if entries), default=None)
+
     def _ordered(self, query: Query) -> list[_Entry]:
-        if query.index is None:
-            return sorted((sort, Key(query.partition, sort)) for sort in self._items.get(query.partition, ()))
-        if query.index not in self._indexes:
-            self._build(query.index)
-        return self._indexes[query.index].get(query.partition, [])
+        if query.index is not None:
+            return self._partitions(query.index).get(query.partition, [])
+        if query.partition not in self._queried:
+            sorts = self._items.get(query.partition, ())
+            self._queried[query.partition] = sorted((sort, Key(query.partition, sort)) for sort in sorts)
+        return self._queried[query.partition]
 
     def _projection(self, query: Query, entry: _Entry) -> Item:
         sort, key = entry
+        item = self._items[key.partition][key.sort]
         if query.index is None:
-            return self._items[key.partition][key.sort]
-        return {query.index.partition: query.partition, query.index.sort: sort}
-
-    def _apply(self, write: Write, existing: Item | None) -> None:
-        new: Item | None
-        match write:
-            case Put(attributes=attributes):
-                new = dict(attributes)
-            case Increment(by=by, attributes=attributes):
-                old = existing or {}
-                new = {**old, **{name: _number(old, name) + more for name, more in by.items()}, **attributes}
-            case Delete():
-                if existing is None:
-                    return
-                new = None
-        self._store(write.key, existing, new)
+            return item
+        projected = self._projections.get(query.index.name, frozenset())
+        if projected is None:
+            return item
+        keys = {query.index.partition: query.partition, query.index.sort: sort}
+        return keys | {name: item[name] for name in projected if name in item}
 
     def _store(self, key: Key, old: Item | None, new: Item | None) -> None:
+        if old is None and new is None:
+            return
         if new is None:
             del self._items[key.partition][key.sort]
         else:
             self._items.setdefault(key.partition, {})[key.sort] = new
+        if key.partition in self._queried:
+            entries = self._queried[key.partition]
+            if old is None:
+                insort(entries, (key.sort, key))
+            elif new is None:
+                _take_out(entries, (key.sort, key))
         for index, partitions in self._indexes.items():
             _move(partitions, index, key, old, new)
         if self._on_write is not None:
             self._on_write(key, new)
 
-    def _build(self, index: Index) -> None:
-        partitions: _Partitions = {}
-        for partition, items in self._items.items():
-            for sort, item in items.items():
-                _move(partitions, index, Key(partition, sort), None, item)
-        self._indexes[index] = partitions
+    def _partitions(self, index: Index) -> _Partitions:
+        if index not in self._indexes:
+            partitions: _Partitions = {}
+            for partition, items in self._items.items():
+                for sort, item in items.items():
+                    _move(partitions, index, Key(partition, sort), None, item)
+            self._indexes[index] = partitions
+        return self._indexes[index]
+
+
+def _image(write: Write, existing: Item | None) -> Item | None:
+    """What stands there after the write; raises ``ItemTooLarge``."""
+    new: Item
+    match write:
+        case Put(attributes=attributes):
+            new = dict(attributes)
+        case Increment(by=by, attributes=attributes):
+            old = existing or {}
+            new = {**old, **{name: _number(old, name) + more for name, more in by.items()}, **attributes}
+        case Delete():
+            return None
+    size = _size(write.key, new)
+    if size > LARGEST_ITEM_BYTES:
+        raise ItemTooLarge(f"{write.key} would have {size} bytes, DynamoDB stores {LARGEST_ITEM_BYTES}")
+    return new
+
+
+def _size(key: Key, item: Item) -> int:
+    """In bytes, as DynamoDB counts them; numbers as their text, which is a little too much."""
+    texts = [PARTITION, key.partition, SORT, key.sort, *item, *map(str, item.values())]
+    return sum(len(text) if text.isascii() else len(text.encode()) for text in texts)
 
 
 def _allows(write: Write | Check, existing: Item | None) -> bool:
@@ -177,11 +224,14 @@ def _move(partitions: _Partitions, index: Index, key: Key, old: Item | None, new
         return
     if before is not None:
         partition, sort = before
-        entries = partitions[partition]
-        del entries[bisect_left(entries, (sort, key))]
+        _take_out(partitions[partition], (sort, key))
     if after is not None:
         partition, sort = after
         insort(partitions.setdefault(partition, []), (sort, key))
+
+
+def _take_out(entries: list[_Entry], entry: _Entry) -> None:
+    del entries[bisect_left(entries, entry)]
 
 
 def _index_values(index: Index, item: Item | None) -> tuple[str, str] | None:

@@ -17,11 +17,10 @@ from unittest.mock import patch
 
 from aftercare.kernel.ports import Clock
 from sandbox.intrinsics import ACCOUNT, REGION
+from sandbox.services import EPOCH, Record
 
 MOTO_VERSION = "5.2.5"
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MILLISECOND = timedelta(milliseconds=1)
-Record = dict[str, Any]
 
 
 @contextmanager
@@ -206,10 +205,15 @@ def _meets(item: Any, conditions: Sequence[tuple[str, str, Sequence[Any]]]) -> b
 
 @contextmanager
 def _dispatch() -> Iterator[None]:
-    """moto inspects the class of a service for its methods at every call; once is enough."""
+    """moto inspects the class of a service and spells out names letter by letter at every call; once is enough."""
     from moto.core import utils
 
-    with patch("moto.core.responses.method_names_from_class", cache(utils.method_names_from_class)):
+    spelled = cache(utils.camelcase_to_underscores)
+    with (
+        patch("moto.core.responses.method_names_from_class", cache(utils.method_names_from_class)),
+        patch("moto.core.responses.camelcase_to_underscores", spelled),
+        patch("moto.sqs.models.camelcase_to_underscores", spelled),
+    ):
         yield
 
 
@@ -319,7 +323,16 @@ def _stream_record(record: Record, stream_arn: str) -> Record:
 
 def matches(pattern: str, record: Record) -> bool:
     """Whether a record passes an event pattern (JSON), by the rules that EventBridge and Lambda's filters share."""
-    return bool(_pattern(pattern).matches_event(record))
+    matcher = _pattern(pattern)
+    # moto would copy the whole record through JSON and take it apart, for the two or three fields of a pattern
+    asked_for = _part_named_by(matcher._pattern, record)
+    return bool(matcher._does_event_match(matcher._flatten_dict(asked_for), matcher._pattern))
+
+
+def _part_named_by(pattern: Any, record: Any) -> Any:
+    if not isinstance(pattern, dict) or not isinstance(record, dict) or "$or" in pattern:
+        return record
+    return {name: _part_named_by(inner, record[name]) for name, inner in pattern.items() if name in record}
 
 
 @lru_cache(maxsize=64)

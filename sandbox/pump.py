@@ -5,30 +5,27 @@ Everything runs on one thread and in the template's order, so that the same inpu
 
 from __future__ import annotations
 
-import heapq
 import json
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any, Protocol
 
-from aftercare.kernel.records import DUE_AT
-from aftercare.kernel.times import from_text, to_text
+from aftercare.kernel.times import to_text
 from sandbox import moto_seams
 from sandbox.clock import VirtualClock
 from sandbox.functions import Functions, InvocationFailed
-from sandbox.intrinsics import ACCOUNT, REGION, STREAM_LABEL
-from sandbox.moto_seams import Record
-from sandbox.resources import QueueMapping, Schedule, StreamMapping, Table, Template
+from sandbox.intrinsics import ACCOUNT, REGION
+from sandbox.resources import QueueMapping, Schedule, StreamMapping, Template
+from sandbox.services import EPOCH, PolledQueue, PolledStream, Record, Services
 
 STREAM_RETENTION = timedelta(hours=24)
 LONGEST_RETRY_DELAY = timedelta(seconds=60)
 MAX_PASSES = 10_000
 FAILED_ITEMS = "batchItemFailures"
 ITEM = "itemIdentifier"
-SEEN_IN_IMAGES = frozenset({"NEW_IMAGE", "NEW_AND_OLD_IMAGES"})
 
 SendFailure = Callable[[str, str], None]
 """Takes the ARN of an on-failure destination and the text that it gets."""
@@ -49,13 +46,27 @@ class _Source(Protocol):
 
 
 class Pump:
-    def __init__(self, template: Template, functions: Functions, clock: VirtualClock, on_failure: SendFailure) -> None:
+    def __init__(
+        self,
+        template: Template,
+        services: Services,
+        functions: Functions,
+        clock: VirtualClock,
+        on_failure: SendFailure,
+    ) -> None:
         self._clock = clock
-        self._due = DueTimes(template.tables.values())
         self._sources: list[_Source] = [
-            *(_ScheduleSource(each, template, functions, clock, self._due) for each in template.schedules),
-            *(_QueueSource(each, functions, clock) for each in template.queue_mappings),
-            *(_StreamSource(each, functions, clock, on_failure) for each in template.stream_mappings),
+            *(
+                _ScheduleSource(
+                    each, functions, clock, services.due_times(template.functions[each.function].due_tables)
+                )
+                for each in template.schedules
+            ),
+            *(_QueueSource(each, services.queue(each.queue.name), functions) for each in template.queue_mappings),
+            *(
+                _StreamSource(each, services.stream(each.table), functions, clock, on_failure)
+                for each in template.stream_mappings
+            ),
         ]
 
     def run_until_quiet(self) -> None:
@@ -86,22 +97,21 @@ class Pump:
 class _QueueSource:
     """An SQS event source mapping: what fails stays in the queue until its visibility time-out ends."""
 
-    def __init__(self, mapping: QueueMapping, functions: Functions, clock: VirtualClock) -> None:
+    def __init__(self, mapping: QueueMapping, queue: PolledQueue, functions: Functions) -> None:
         self._mapping = mapping
+        self._queue = queue
         self._functions = functions
-        self._clock = clock
 
     def poll(self) -> bool:
-        queue = self._mapping.queue.name
-        if not moto_seams.has_visible(queue, self._clock):
+        if not self._queue.has_visible():
             return False
-        records = moto_seams.receive(queue, self._mapping.batch_size)
+        records = self._queue.receive(self._mapping.batch_size)
         if records:
             self._deliver(records)
         return True
 
     def next_wake(self) -> datetime | None:
-        return moto_seams.next_visible(self._mapping.queue.name)
+        return self._queue.next_visible()
 
     def _deliver(self, records: Sequence[Record]) -> None:
         try:
@@ -112,7 +122,7 @@ class _QueueSource:
         if not self._mapping.partial_failures:
             failed = set()
         done = [record["receiptHandle"] for record in records if record["messageId"] not in failed]
-        moto_seams.delete(self._mapping.queue.name, done)
+        self._queue.delete(done)
 
 
 def failed_items(answer: Any, ids: set[str]) -> set[str]:
@@ -141,13 +151,18 @@ class _StreamSource:
     """A DynamoDB stream's event source mapping: in order, and a failure holds up all that comes after it."""
 
     def __init__(
-        self, mapping: StreamMapping, functions: Functions, clock: VirtualClock, on_failure: SendFailure
+        self,
+        mapping: StreamMapping,
+        stream: PolledStream,
+        functions: Functions,
+        clock: VirtualClock,
+        on_failure: SendFailure,
     ) -> None:
         self._mapping = mapping
+        self._stream = stream
         self._functions = functions
         self._clock = clock
         self._on_failure = on_failure
-        self._read = 0
         self._waiting: deque[Record] = deque()
         self._parts: list[int] = []
         """The sizes of the batches that a failed one was split into and that are still to be tried."""
@@ -172,9 +187,7 @@ class _StreamSource:
         return self._retry_at or self._clock.now()
 
     def _take_in(self) -> None:
-        records = _records_of(self._mapping.table, self._read)
-        self._read += len(records)
-        self._waiting += (record for record in records if self._passes(record))
+        self._waiting += (record for record in self._stream.take() if self._passes(record))
 
     def _passes(self, record: Record) -> bool:
         filters = self._mapping.filters
@@ -182,7 +195,7 @@ class _StreamSource:
 
     def _count_expired(self) -> int:
         age = min(self._mapping.maximum_age or STREAM_RETENTION, STREAM_RETENTION)
-        oldest = (self._clock.now() - age - moto_seams.EPOCH).total_seconds()
+        oldest = (self._clock.now() - age - EPOCH).total_seconds()
         batch = islice(self._waiting, self._mapping.batch_size)
         return sum(record["dynamodb"]["ApproximateCreationDateTime"] < oldest for record in batch)
 
@@ -236,10 +249,6 @@ class _StreamSource:
         self._succeed(size)
 
 
-def _records_of(table: Table, start: int) -> list[Record]:
-    return moto_seams.stream_records(table.name, start, f"{table.arn}/stream/{STREAM_LABEL}")
-
-
 def _failure(mapping: StreamMapping, batch: Sequence[Record], condition: str, now: datetime) -> dict[str, Any]:
     """The invocation record that an on-failure destination gets."""
     first, last = batch[0]["dynamodb"], batch[-1]["dynamodb"]
@@ -260,43 +269,6 @@ def _failure(mapping: StreamMapping, batch: Sequence[Record], condition: str, no
 # ---------------------------------------------------------------- schedules
 
 
-class DueTimes:
-    """When the items of each table want to be woken, kept up with what the tables' streams show."""
-
-    def __init__(self, tables: Iterable[Table]) -> None:
-        self._tables = {table.name: table for table in tables if table.stream_view in SEEN_IN_IMAGES}
-        self._read = dict.fromkeys(self._tables, 0)
-        self._due: dict[tuple[str, str], str] = {}
-        self._earliest: dict[str, list[tuple[str, str]]] = {name: [] for name in self._tables}
-
-    def knows(self, tables: Iterable[str]) -> bool:
-        """Whether the streams of all these tables show it."""
-        return all(table in self._tables for table in tables)
-
-    def earliest(self, tables: Iterable[str]) -> datetime | None:
-        """The earliest time at which an item of these tables is due, past ones included."""
-        return min((due for table in tables if (due := self._earliest_of(table)) is not None), default=None)
-
-    def _earliest_of(self, table: str) -> datetime | None:
-        self._take_in(table)
-        heap = self._earliest[table]
-        while heap and self._due.get((table, heap[0][1])) != heap[0][0]:
-            heapq.heappop(heap)  # moved or gone since
-        return from_text(heap[0][0]) if heap else None
-
-    def _take_in(self, table: str) -> None:
-        records = _records_of(self._tables[table], self._read[table])
-        self._read[table] += len(records)
-        for record in records:
-            key = json.dumps(record["dynamodb"]["Keys"], sort_keys=True)
-            due_at = record["dynamodb"].get("NewImage", {}).get(DUE_AT, {}).get("S")
-            if due_at is None:
-                self._due.pop((table, key), None)
-            elif self._due.get((table, key)) != due_at:
-                self._due[table, key] = due_at
-                heapq.heappush(self._earliest[table], (due_at, key))
-
-
 class _ScheduleSource:
     """A schedule. One that sweeps due indexes runs when something is due there, which it would find within its rate.
 
@@ -304,14 +276,16 @@ class _ScheduleSource:
     """
 
     def __init__(
-        self, schedule: Schedule, template: Template, functions: Functions, clock: VirtualClock, due: DueTimes
+        self,
+        schedule: Schedule,
+        functions: Functions,
+        clock: VirtualClock,
+        next_due: Callable[[], datetime | None] | None,
     ) -> None:
         self._schedule = schedule
         self._functions = functions
         self._clock = clock
-        self._due = due
-        swept = template.functions[schedule.function].due_tables
-        self._swept = swept if swept and due.knows(swept) else frozenset()
+        self._next_due = next_due
         self._ran_at = clock.now()
         self._has_run = False
 
@@ -319,16 +293,16 @@ class _ScheduleSource:
         wake, now = self.next_wake(), self._clock.now()
         if wake is None or wake > now:
             return False
-        self._ran_at = now if self._swept else now - (now - self._ran_at) % self._schedule.every
+        self._ran_at = now if self._next_due else now - (now - self._ran_at) % self._schedule.every
         self._has_run = True
         with suppress(InvocationFailed):  # the next run is the retry
             self._functions.invoke(self._schedule.function, self._event(now))
         return True
 
     def next_wake(self) -> datetime | None:
-        if not self._swept:
+        if self._next_due is None:
             return self._ran_at + self._schedule.every
-        due_at = self._due.earliest(self._swept)
+        due_at = self._next_due()
         if due_at is None:
             return None
         if not self._has_run:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 import tomllib
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from aftercare.aws.table import DynamoTable
 from aftercare.kernel.errors import AftercareError
 from aftercare.kernel.ids import ShopId
 from aftercare.negotiation import store
 from aftercare.negotiation.model.plans import Budget, Plan, PositiveMoney, ShopPolicy
+from aftercare.shipments import store as shipments
+from aftercare.shipments.model.settings import DelayMessages, ShopSettings
 from sandbox.cloud import Sandbox
 
 SHOPS = Path(__file__).with_name("shops.toml")
@@ -46,6 +48,7 @@ class Shop(BaseModel):
     plans: tuple[Plan, ...] = ()
     budgets: dict[str, Budget] = Field(default_factory=dict)
     payout_brake_per_hour: PositiveMoney | None = None
+    delay_messages: DelayMessages | None = None
     credentials: Credentials | None = None
 
     @property
@@ -66,26 +69,36 @@ class Shop(BaseModel):
             payout_brake_per_hour=self.payout_brake_per_hour,
         )
 
+    def settings(self) -> ShopSettings:
+        return ShopSettings(
+            pack=self.packs.get("shipments"), zone=self.zone, locale=self.locale, delay_messages=self.delay_messages
+        )
+
 
 def read_shops(path: Path = SHOPS) -> tuple[Shop, ...]:
-    """The shops of a TOML file; raises ``BadShops``."""
+    """The shops of a TOML file, each once; raises ``BadShops``."""
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
-        return tuple(Shop.model_validate(entry) for entry in content.get("shop", []))
+        shops = tuple(Shop.model_validate(entry) for entry in content.get("shop", []))
     except (OSError, tomllib.TOMLDecodeError) as error:
         raise BadShops(f"{path}: {error}") from error
     except ValidationError as invalid:
         faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in invalid.errors())
         raise BadShops(f"{path}: {faults}") from invalid
+    twice = [name for name, times in Counter(shop.shop for shop in shops).items() if times > 1]
+    if twice:
+        raise BadShops(f"{path}: {', '.join(twice)} stands there more than once; give every shop one entry")
+    return shops
 
 
 def register(sandbox: Sandbox, shops: Sequence[Shop], action_url: Callable[[Shop], str]) -> None:
-    """Stores each shop's two secrets and its policy; ``action_url`` says where a shop without one is acted on."""
+    """Stores each shop's secrets, policy and settings; ``action_url`` says where one without its own is acted on."""
     secrets = sandbox.client("secretsmanager")
     prefix = sandbox.environment("webhook_intake")["SECRET_PREFIX"]
-    table = DynamoTable(sandbox.client("dynamodb"), sandbox.table_name("NegotiationTable"))
+    policies, settings = sandbox.table("NegotiationTable"), sandbox.table("ShipmentsTable")
     for shop in shops:
-        table.write(store.write_policy(store.read_policy(shop.shop, None), shop.policy()))
+        policies.write(store.write_policy(store.read_policy(shop.shop, None), shop.policy()))
+        settings.write(shipments.write_settings(shop.shop, shipments.read_settings(None), shop.settings()))
         if shop.credentials is None:
             continue
         url = shop.action_url or action_url(shop)

@@ -196,7 +196,6 @@ class World:
             self.table,
             self.clock,
             writer,
-            PlainWording(),
             lambda shop: self.marketplace,
             lambda stuck: self.stuck.append(stuck.state),
         )

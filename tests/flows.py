@@ -83,8 +83,16 @@ def lotus(**changed: Any) -> Shop:
             plan(PARTIAL, [{"kind": "partial_refund", "percent": 20}, {"kind": "reissue"}]),
             plan(COUPON, [{"kind": "coupon", "face_value": cny(800), "valid_days": 30}]),
             plan(FULL, [{"kind": "full_refund"}]),
+            # a budget that allows no offer at all: then the buyer is told in plain words
+            plan(
+                "lost_parcels",
+                [{"kind": "coupon", "face_value": cny(800), "valid_days": 30}],
+                situation={"triggers": ["parcel_anomaly"], "anomalies": ["lost"]},
+                limits={"budgets": ["parcels"]},
+            ),
         ],
-        "budgets": {"daily": {"per_day": cny(100_000_000)}},
+        "delay_messages": {"kinds": ["stalled", "lost"]},
+        "budgets": {"daily": {"per_day": cny(100_000_000)}, "parcels": {"per_day": cny(1)}},
         "payout_brake_per_hour": cny(100_000_000),
         "credentials": {
             "secrets": ["whsec_bG90dXMtcmVhZC1zZWNyZXQtbmV3ZXN0LTAwMDAwMQ=="],
@@ -117,6 +125,18 @@ class Town:
     def ask(self, order_id: str, reason: str, number: int = 1, **changed: Any) -> None:
         """The buyer's ``number``-th request for a refund of that order."""
         self.say("refund.requested", asked(order_id, reason, number, self.sandbox.clock.now(), **changed))
+
+    def ship(self, order_id: str) -> None:
+        self.say("order.shipped", {"order_id": order_id, "parcel": parcel(order_id), "uploaded_at": self._now()})
+
+    def scan(self, order_id: str, status: str, **changed: Any) -> None:
+        """The carrier scans the order's parcel now, and names no order."""
+        raw = {"code": status, "text": status}
+        scanned = {"parcel": parcel(order_id), "scanned_at": self._now(), "status": status, "raw": raw, **changed}
+        self.say("parcel.scanned", scanned)
+
+    def _now(self) -> str:
+        return to_text(self.sandbox.clock.now())
 
     def tell_decisions(self) -> None:
         """The marketplace tells by webhook what it did for us."""
@@ -252,6 +272,10 @@ def asked(order_id: str, reason: str, number: int, at: datetime, **changed: Any)
         "revision": 1,
         **changed,
     }
+
+
+def parcel(order_id: str) -> dict[str, str]:
+    return {"carrier": "sto", "number": f"77{order_id}"}
 
 
 def choices(page: HttpResponse) -> list[str]:

@@ -11,4 +11,4 @@ from aftercare import bootstrap
 
 
 def handler(event: dict[str, Any], context: object) -> dict[str, int]:
-    return {"sent": bootstrap.deadline_sweep().run()}
+    return {"sent": sum(sweep.run() for sweep in bootstrap.deadline_sweep())}

@@ -8,7 +8,6 @@ says how the offer stands. 400 for a form without a usable choice, 404 for a lin
 from __future__ import annotations
 
 import base64
-from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qs, unquote
 
@@ -45,7 +44,7 @@ def _answer(event: dict[str, Any], lang: str | None) -> offer.Page:
     try:
         case = _choose(desk.negotiation, link, choice)
         # who asked for another offer is led to it
-        link = replace(link, round=case.round.number if case.round else link.round)
+        link = link._replace(round=case.round.number if case.round else link.round)
     except NoSuchOption:
         return offer.render(desk.negotiation.look(link), lang, bad_choice=True)
     except (AnsweredAlready, TooLate, NotNow):

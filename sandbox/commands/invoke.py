@@ -135,6 +135,7 @@ def _show(sandbox: Sandbox, function: str, event: Mapping[str, Any]) -> int:
 
 
 def items(sandbox: Sandbox) -> Items:
+    """All that stands in the tables, scanned: what a history leaves there is little."""
     client = sandbox.client("dynamodb")
     return {
         (logical_id, item[PARTITION]["S"], item[SORT]["S"]): item

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
+from aftercare.kernel.money import Money
 from aftercare.kernel.times import to_text
-from sandbox.demo.stage import SHOP_ID, Result, Stage, soon
+from sandbox.demo.stage import SHIPMENTS, SHOP_ID, Result, Stage, soon
 from sandbox.twins.signing import sign_delivery
 from sandbox.twins.standard import Fault
 
 DAY = timedelta(hours=25)
+SHENZHEN = {"country": "CN", "province": "广东省", "city": "深圳市"}
 UNAUTHORIZED = 401
 ACCEPTED = 202
 
@@ -53,6 +55,8 @@ def _apply(stage: Stage, buyer: Buyer, refund_id: str, **changed: Any) -> None:
 
 
 def _buy(stage: Stage, buyer: Buyer, shop_id: str = SHOP_ID) -> None:
+    """An order of three days ago that reached its buyer today."""
+    paid_at = stage.now - timedelta(days=3)
     stage.deliver(
         buyer.order,
         f"{buyer.name} has paid order {buyer.order_id}",
@@ -61,7 +65,25 @@ def _buy(stage: Stage, buyer: Buyer, shop_id: str = SHOP_ID) -> None:
         buyer=buyer.name.lower(),
         amount=_cny(buyer.paid),
         postage=None,
+        paid_at=to_text(paid_at),
+        promise={"ship_by": to_text(paid_at + timedelta(days=4)), "door_delivery": True},
     )
+    scans = [
+        _scan(paid_at + timedelta(hours=hours), status)
+        for hours, status in ((10, "picked_up"), (30, "in_transit"), (66, "out_for_delivery"), (70, "delivered"))
+    ]
+    stage.deliver(
+        "parcel_traced",
+        "and it was delivered",
+        shop_id=shop_id,
+        order_id=buyer.order_id,
+        parcel={"carrier": "sto", "number": f"7730{buyer.order_id}"},
+        scans=scans,
+    )
+
+
+def _scan(at: datetime, status: str) -> dict[str, Any]:
+    return {"scanned_at": to_text(at), "status": status, "raw": {"code": status.upper(), "text": status}}
 
 
 def _result(stage: Stage, buyer: Buyer, offered: int, outcome: str) -> Result:
@@ -182,6 +204,40 @@ def no_plan(stage: Stage) -> None:
     stage.close_case(Result(f"Ana, order {buyer.order_id}", "passed on (no plan)", buyer.paid))
 
 
+def goes_quiet(stage: Stage) -> None:
+    paid, parcel = 31800, {"carrier": "sto", "number": "773000001008"}
+    about: dict[str, Any] = {"order_id": "1008", "parcel": parcel}
+    stage.deliver(
+        "order_paid_lamp",
+        "Wen has paid order 1008; it goes from Zhejiang to Guangdong",
+        order_id="1008",
+        buyer="wen",
+        amount=_cny(paid),
+        paid_at=to_text(stage.now),
+        promise={"ship_by": soon(stage.now, 48), "door_delivery": True},
+    )
+    stage.deliver("order_shipped", "Its parcel's number is uploaded", uploaded_at=to_text(stage.now), **about)
+    stage.wait(timedelta(hours=5))
+    stage.deliver("parcel_scanned", "The carrier picks it up", **about, **_scan(stage.now, "picked_up"))
+    stage.wait(timedelta(hours=20))
+    stage.deliver("parcel_scanned", "It is on its way", **about, **_scan(stage.now, "in_transit"))
+    told = len(stage.books.messages)
+    stage.narrate("Nothing is heard for three days: longer than the rules allow between provinces")
+    stage.wait(timedelta(hours=72, seconds=1))
+    [alert] = stage.merchant("/v1/shipments/alerts")["alerts"]
+    risk = Money.model_validate(alert["at_risk"])
+    stage.narrate(f"The shop's alerts: order {alert['order_id']}, {risk} at risk", f"{SHIPMENTS}/merchant.py")
+    stage.wait(timedelta(hours=12))
+    [message] = stage.books.messages[told:]
+    stage.narrate(f"In the morning Wen is told: {message['data']['text']}", f"{SHIPMENTS}/notices.py")
+    stage.deliver("parcel_scanned", "The parcel moves again", **about, **_scan(stage.now, "in_transit"))
+    stage.expect("the alert is over", stage.merchant("/v1/shipments/alerts")["alerts"] == [])
+    stage.wait(timedelta(hours=20))
+    stage.deliver("parcel_scanned", "It is delivered", **about, **_scan(stage.now, "delivered"), region=SHENZHEN)
+    stage.expect(f"{risk} was at risk", risk.minor == 1590)
+    stage.close_case(Result("Wen, order 1008", "told before asking"))
+
+
 def bad_input(stage: Stage) -> None:
     secret = stage.shops[0].credentials
     key = secret.secrets[0] if secret else ""
@@ -217,5 +273,6 @@ SCENES = (
     Scene("The platform steps in for a while", steps_in),
     Scene("Everything comes twice", repeated),
     Scene("A shop without a plan", no_plan),
+    Scene("A parcel goes quiet", goes_quiet),
     Scene("Bad input", bad_input),
 )

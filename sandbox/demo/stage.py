@@ -27,6 +27,7 @@ SHOP_ID = "tea-house"
 ACCEPTED = 202
 SEE_OTHER = 303
 NEGOTIATION = "layers/aftercare/aftercare/negotiation"
+SHIPMENTS = "layers/aftercare/aftercare/shipments"
 READ_ON = {
     "OrderPaid": "functions/notification_translate/app.py",
     "RefundRequested": "functions/notification_translate/app.py",
@@ -40,6 +41,14 @@ READ_ON = {
     "OffersExpired": f"{NEGOTIATION}/model/proceeding.py",
     "SettlementRecorded": f"{NEGOTIATION}/settlement.py",
     "NegotiationClosed": f"{NEGOTIATION}/model/endings.py",
+    "OrderShipped": f"{SHIPMENTS}/model/facts.py",
+    "ParcelScanned": f"{SHIPMENTS}/model/facts.py",
+    "ParcelTraced": f"{SHIPMENTS}/model/facts.py",
+    "ShipmentAnomalyRaised": f"{SHIPMENTS}/model/verdicts.py",
+    "ShipmentAnomalyEscalated": f"{SHIPMENTS}/model/verdicts.py",
+    "ShipmentAnomalyCleared": f"{SHIPMENTS}/model/lifecycle.py",
+    "OrderDue": f"{SHIPMENTS}/model/promise.py",
+    "OrderDelivered": f"{SHIPMENTS}/model/lifecycle.py",
 }
 """Where to read on about an event."""
 
@@ -171,6 +180,14 @@ class Stage:
         self.expect(f"the choice {choice} was answered {answer.status}", answer.status == SEE_OTHER)
         self.settle_down()
 
+    # ------------------------------------------------------------ what the merchant does
+
+    def merchant(self, path: str) -> Any:
+        """What the merchant's API answers to the shop's own token."""
+        token = self.sandbox.issuer.token(f"standard:{SHOP_ID}", scopes=("aftercare/read",))
+        answer = self.http.request("GET", self.api + path, headers={"authorization": f"Bearer {token}"})
+        return json.loads(answer.data)
+
     # ------------------------------------------------------------ events in words
 
     def _tell_events(self) -> None:
@@ -197,9 +214,18 @@ def _in_words(event: Published) -> str:
             return f": {data['kind']}{amount}" + (f" {data['result']}" if "result" in data else "")
         case "NegotiationClosed":
             return f": {data['outcome']}"
+        case "ShipmentAnomalyRaised" | "ShipmentAnomalyEscalated":
+            risk = f", {_money(data['at_risk'])} at risk" if "at_risk" in data else ""
+            return f": {_what_is_wrong(data)}, {data['stage']}{risk}"
+        case "ShipmentAnomalyCleared":
+            return f": {_what_is_wrong(data)}, {data['outcome']}"
         case "RefundDecided":
             return f": {data['outcome']} by {data['by']}"
     return ""
+
+
+def _what_is_wrong(data: Mapping[str, Any]) -> str:
+    return f"{data['kind']} ({data['leg']})" if "leg" in data else str(data["kind"])
 
 
 def _option(option: Mapping[str, Any]) -> str:

@@ -75,10 +75,21 @@ class Books:
     offers: list[Mapping[str, Any]] = field(default_factory=list)
     tags: list[Mapping[str, Any]] = field(default_factory=list)
     decided: list[dict[str, Any]] = field(default_factory=list)
+    noted: set[tuple[str, ...]] = field(default_factory=set)
     performed: int = 0
 
     def note(self, type_: str, data: Mapping[str, Any]) -> None:
-        """Enters what the marketplace itself tells by webhook."""
+        """Enters what the marketplace itself tells by webhook; a fact that is entered already changes nothing.
+
+        Raises ``Refusal`` for a refund beyond what was paid, or of an unknown order.
+        """
+        fact = (type_, *(str(data.get(part)) for part in ("order_id", "refund_id", "revision")))
+        if fact in self.noted:
+            return
+        self._enter(type_, data)
+        self.noted.add(fact)
+
+    def _enter(self, type_: str, data: Mapping[str, Any]) -> None:
         match type_:
             case "order.paid":
                 paid = Money.model_validate(data["amount"])

@@ -42,6 +42,7 @@ WRITES = {
     "notification_translate": "put IntakeTable: QUARANTINE#standard:tea-house",
     "offer_page": "updated NegotiationTable: ORDER#standard:tea-house#202611020002",
     "refund_negotiation": "put NegotiationTable: ORDER#standard:tea-house#202611050006",
+    "shipment_watch": "put ShipmentsTable: ORDER#standard:tea-house#202611050006",
     "refund_settlement": "put NegotiationTable: PAYOUT#standard:tea-house/202611020003/",
 }
 FOLLOWS = {
@@ -51,6 +52,7 @@ FOLLOWS = {
     "offer_page": "SettlementRecorded",
     "refund_negotiation": "OffersPresented",
     "refund_settlement": "NegotiationClosed",
+    "shipment_watch": "ShipmentAnomalyRaised",
     "webhook_intake": "OrderPaid",
 }
 

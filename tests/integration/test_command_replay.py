@@ -6,11 +6,12 @@ import gzip
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from sandbox.__main__ import main
+from sandbox.services import Backend
 
 SHOP = "standard:tea-house"
 CapSys = pytest.CaptureFixture[str]
@@ -71,6 +72,26 @@ def names(said: list[Entry]) -> list[str]:
 
 
 PAID, ASKED = paid("1", "2026-11-02T08:00:00Z"), asked("1", "2026-11-02T09:00:00Z")
+
+
+@pytest.mark.parametrize("backend", get_args(Backend))
+def test_either_backend_can_be_asked_for(replay: Replay, backend: Backend) -> None:
+    code, said = replay(PAID, ASKED, options=("--backend", backend))
+    assert (code, names(said)) == (0, ["NegotiationOpened", "OffersPresented"])
+
+
+def test_a_function_that_fails_is_in_the_summary_and_its_messages_too(
+    replay: Replay, capsys: CapSys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("on request")
+
+    monkeypatch.setattr("aftercare.consuming.Consumer.consume", fail)
+    code, said = replay(PAID, ASKED, options=("--until", "2026-11-03T09:00:00Z"))
+    assert (code, said) == (0, [])
+    out = capsys.readouterr().out
+    assert "invocations failed, the first: refund_negotiation: RuntimeError('on request')" in out
+    assert "2 messages ended in NegotiationDeadLetters" in out
 
 
 def test_only_what_the_system_itself_said_is_written_in_the_same_shape(replay: Replay, capsys: CapSys) -> None:

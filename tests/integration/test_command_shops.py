@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sandbox.__main__ import main
-from sandbox.shops import read_shops
+from sandbox.shops import BadShops, read_shops
 
 CapSys = pytest.CaptureFixture[str]
 
@@ -56,6 +56,13 @@ def test_a_file_that_cannot_be_used_is_named_with_its_fault(
     path.write_text(text, encoding="utf-8")
     assert main(["shops", "--shops", str(path)]) == 2
     assert complaint in capsys.readouterr().err
+
+
+def test_whoever_reads_the_shops_is_told_of_one_that_stands_there_twice(tmp_path: Path) -> None:
+    path = tmp_path / "shops.toml"
+    path.write_text('[[shop]]\nshop = "a:1"\n[[shop]]\nshop = "a:2"\n[[shop]]\nshop = "a:1"\n', encoding="utf-8")
+    with pytest.raises(BadShops, match="a:1 stands there more than once"):
+        read_shops(path)
 
 
 def test_a_file_that_is_not_there_is_named(capsys: CapSys) -> None:

@@ -13,12 +13,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http.client import HTTPConnection
+from itertools import islice
 from pathlib import Path
 from threading import Timer
 from urllib.parse import urlsplit
 
 import pytest
 
+from aftercare.events.vocabulary import MARKETPLACES, NEGOTIATION
 from aftercare.marketplaces.standard.verify import verify
 from sandbox.__main__ import main
 from sandbox.shops import read_shops
@@ -75,6 +77,13 @@ def up(tmp_path: Path) -> Iterator[Up]:
         watchdog.cancel()
 
 
+def negotiated(up: Up, count: int) -> list[str]:
+    """The names of the next events about the refund; others hear the order too and have their own to say."""
+    entries = (json.loads(line) for line in up.said)
+    about = (entry["detail-type"] for entry in entries if entry["source"] in (MARKETPLACES, NEGOTIATION))
+    return list(islice(about, count))
+
+
 def test_signed_webhooks_become_an_offer_that_the_buyer_takes_once(up: Up, capsys: CapSys) -> None:
     port = str(urlsplit(up.url).port)
     for sample, events in (
@@ -84,7 +93,7 @@ def test_signed_webhooks_become_an_offer_that_the_buyer_takes_once(up: Up, capsy
         url, headers, body = signed(capsys, sample, "--port", port)
         assert url.startswith(up.url)
         assert up.request("POST", urlsplit(url).path, headers, body)[0] == 202
-        assert [json.loads(next(up.said))["detail-type"] for _ in events] == events
+        assert negotiated(up, len(events)) == events
     status, index = up.request("GET", "/", {})
     assert status == 200
     link = next(line.strip() for line in index.splitlines() if "/offers/" in line)
@@ -92,7 +101,7 @@ def test_signed_webhooks_become_an_offer_that_the_buyer_takes_once(up: Up, capsy
     form = {"content-type": "application/x-www-form-urlencoded"}
     assert up.request("POST", urlsplit(link).path, form, b"choice=r1o1")[0] == 303
     events = ["OfferAccepted", "SettlementRecorded", "NegotiationClosed", "RefundDecided"]
-    assert [json.loads(next(up.said))["detail-type"] for _ in events] == events
+    assert negotiated(up, len(events)) == events
     assert up.request("GET", "/v1/plans", {"authorization": f"Bearer {up.token}"})[0] == 200
     assert up.request("GET", "/v1/plans", {})[0] == 401
 

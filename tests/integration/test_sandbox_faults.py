@@ -7,23 +7,25 @@ import sys
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from fixtures.sandbox.small_system import START, altered, at, published, see, small_system
 
 from aftercare.kernel.ports import HttpReply, NoReply
+from aftercare.kernel.table import Key
 from sandbox.clock import VirtualClock
 from sandbox.cloud import Sandbox
 from sandbox.faults import Faults, Killed, Moment
 from sandbox.functions import Call, CallCount, InvocationFailed
+from sandbox.services import Backend
 
 SEEN = {"Records": [{"messageId": "1", "body": '{"detail": {"id": "p1"}}'}]}
 
 
-@pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
-    with small_system() as sandbox:
+@pytest.fixture(params=get_args(Backend))
+def sandbox(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
+    with small_system(backend=request.param) as sandbox:
         yield sandbox
 
 
@@ -115,6 +117,16 @@ def test_an_answer_that_is_not_json_fails(tmp_path: Path) -> None:
         assert [invocation.function for invocation in sandbox.failures] == ["odd"]
 
 
+def test_what_a_function_prints_is_its_log_and_not_the_sandbox_s_output(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = "print('imported')\ndef handler(event, context):\n    print('called')\n"
+    with small_system(add_function(tmp_path, "loud", code)) as sandbox:
+        sandbox.invoke("loud", {})
+    printed = capsys.readouterr()
+    assert (printed.out, printed.err) == ("", "imported\ncalled\n")
+
+
 def test_a_function_that_cannot_be_imported_fails_at_every_call(tmp_path: Path) -> None:
     with small_system(add_function(tmp_path, "broken", "import nobody_has_this\n")) as sandbox:
         for _ in range(2):
@@ -176,7 +188,7 @@ def test_a_kill_comes_before_or_after_the_call_was_carried_out(
         sandbox.run_until_quiet()
     assert fault.fired
     assert isinstance(sandbox.failures[0].error, Killed)
-    assert bool(sandbox.client("dynamodb").scan(TableName=sandbox.table_name("Parcels"))["Items"]) == stands
+    assert (sandbox.table("Parcels").get(Key("p1", "parcel")) is not None) == stands
     assert len(sandbox.waiting("Facts")) == 1
     sandbox.advance_to(at("08:03:00"))
     assert published(sandbox)[-1] == ("ParcelNoted", "p1")

@@ -159,6 +159,30 @@ def test_an_input_transformer_still_transforms(sandbox: Sandbox, tmp_path: Path)
     assert sandbox.waiting("Facts") == ['{"only": "p"}']
 
 
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        {},
+        {"a": [1]},
+        {"a": {"b": ["x", "y"]}},
+        {"a": {"b": [{"prefix": "x"}], "c": [{"exists": False}]}},
+        {"a": [{"exists": True}]},
+        {"a": [{"exists": False}]},
+        {"a": {"b": [{"anything-but": ["x"]}]}},
+        {"$or": [{"a": [1]}, {"z": {"b": ["x"]}}]},
+        {"z": [None], "$or": [{"a": {"b": ["x"]}}, {"a": {"c": [3]}}]},
+    ],
+)
+def test_a_pattern_matches_what_moto_itself_says(pattern: dict[str, Any]) -> None:
+    from moto.events.models import EventPattern
+
+    text = json.dumps(pattern)
+    values: list[Any] = [1, "x", "xy", None, {}, [], ["x", 1], {"b": "x"}, {"b": "y", "c": 3}, {"b": {"d": 1}}]
+    for record in ({"a": one, "z": other} for one in values for other in values):
+        assert moto_seams.matches(text, record) == EventPattern.load(text).matches_event(record)
+    assert moto_seams.matches(text, {}) == EventPattern.load(text).matches_event({})
+
+
 def test_a_filter_pattern_tells_records_apart() -> None:
     assert moto_seams.matches(OUTBOX, {"dynamodb": {"NewImage": {"outbox": {"S": "[]"}}}})
     assert not moto_seams.matches(OUTBOX, {"dynamodb": {"NewImage": {"state": {"S": "{}"}}}})

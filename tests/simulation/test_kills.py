@@ -36,6 +36,7 @@ FUNCTIONS = (
     "notification_translate",
     "refund_negotiation",
     "refund_settlement",
+    "shipment_watch",
     "event_relay",
     "buyer_notice",
     "offer_page",

@@ -81,9 +81,8 @@ def a_refund_is_settled_and_told(lotus: Town) -> bool:
         return False
     lotus.choose(lotus.link("A1"), "r1o1")
     lotus.wait(A_WHILE)
-    told = [one for one in lotus.books.messages if one["order_id"] == "A1"]
     settled = lotus.case("A1").state is CaseState.SETTLED
-    return settled and len(told) == 1 and len(lotus.books.payments) == 1
+    return settled and told(lotus, "A1") == 1 and len(lotus.books.payments) == 1
 
 
 def a_buyer_who_stays_silent_keeps_the_original_request(lotus: Town) -> bool:
@@ -94,12 +93,32 @@ def a_buyer_who_stays_silent_keeps_the_original_request(lotus: Town) -> bool:
     return bool(lotus.order("A2").cases) and lotus.case("A2").state is CaseState.EXPIRED
 
 
+def a_buyer_is_told_of_a_parcel_that_stands_still(lotus: Town) -> bool:
+    lotus.pay("A3")
+    lotus.ship("A3")
+    lotus.scan("A3", "picked_up")
+    lotus.wait(timedelta(hours=24, minutes=5))
+    return told(lotus, "A3") == 1
+
+
+def a_buyer_without_an_offer_is_told_of_a_lost_parcel(lotus: Town) -> bool:
+    lotus.pay("A4")
+    lotus.ship("A4")
+    lotus.scan("A4", "lost")
+    lotus.wait(A_WHILE)
+    return told(lotus, "A4") == 1
+
+
+def told(lotus: Town, order_id: str) -> int:
+    return sum(message["order_id"] == order_id for message in lotus.books.messages)
+
+
 def a_merchant_sees_a_case(lotus: Town) -> bool:
     return bool(lotus.merchant("GET", "/v1/policy").get("version"))
 
 
 def a_merchant_sets_a_budget(lotus: Town) -> bool:
-    wanted = {"budgets": {"daily": {"per_day": cny(7)}}, "version": 1}
+    wanted = {"budgets": {"daily": {"per_day": cny(7)}, "parcels": {"per_day": cny(1)}}, "version": 1}
     return "policy" in lotus.merchant("PUT", "/v1/budgets", wanted)
 
 
@@ -112,6 +131,8 @@ def a_merchant_decides(lotus: Town) -> bool:
 STORIES = (
     a_refund_is_settled_and_told,
     a_buyer_who_stays_silent_keeps_the_original_request,
+    a_buyer_is_told_of_a_parcel_that_stands_still,
+    a_buyer_without_an_offer_is_told_of_a_lost_parcel,
     a_merchant_sees_a_case,
     a_merchant_sets_a_budget,
     a_merchant_decides,

@@ -121,7 +121,29 @@ def live(at_the_lotus: Town) -> None:
     _is_answered_too_late(at_the_lotus)
     _needs_approval(at_the_lotus)
     _is_merchant(at_the_lotus)
+    _has_a_parcel_that_stands_still(at_the_lotus)
     _sends_rubbish(at_the_lotus)
+
+
+def _has_a_parcel_that_stands_still(at_the_lotus: Town) -> None:
+    """From one night to the next: the message about it has to wait for the morning."""
+    now = at_the_lotus.sandbox.clock.now()
+    night = now.replace(hour=15, minute=0)
+    at_the_lotus.wait((night if night > now else night + timedelta(days=1)) - now)
+    at_the_lotus.pay("B4")
+    at_the_lotus.ship("B4")
+    at_the_lotus.scan("B4", "picked_up")
+    at_the_lotus.scan("B4", "unknown")
+    at_the_lotus.wait(timedelta(days=2))
+    [alert] = at_the_lotus.merchant("GET", "/v1/shipments/alerts")["alerts"]
+    at_the_lotus.merchant("GET", "/v1/orders/B4/shipment")
+    at_the_lotus.merchant("GET", "/v1/shipments/exposure")
+    [anomaly] = alert["anomalies"]
+    mute = f"/v1/orders/B4/anomalies/{anomaly['anomaly_id']}/mute"
+    at_the_lotus.merchant("POST", mute, {"reason": "the carrier called"})
+    settings = at_the_lotus.merchant("GET", "/v1/shipments/settings")
+    changed = {"settings": {**settings["settings"], "locale": "en"}, "version": settings["version"]}
+    assert "version" in at_the_lotus.merchant("PUT", "/v1/shipments/settings", changed)
 
 
 def _stays_silent(at_the_lotus: Town) -> None:
@@ -156,7 +178,11 @@ def _is_merchant(at_the_lotus: Town) -> None:
     at_the_lotus.merchant("GET", "/v1/cases")
     at_the_lotus.merchant("GET", "/v1/keep-rate")
     version = at_the_lotus.merchant("GET", "/v1/policy")["version"]
-    at_the_lotus.merchant("PUT", "/v1/budgets", {"budgets": {"daily": {"per_day": cny(7)}}, "version": version})
+    at_the_lotus.merchant(
+        "PUT",
+        "/v1/budgets",
+        {"budgets": {"daily": {"per_day": cny(7)}, "parcels": {"per_day": cny(1)}}, "version": version},
+    )
 
 
 def _sends_rubbish(at_the_lotus: Town) -> None:
@@ -167,7 +193,7 @@ def _sends_rubbish(at_the_lotus: Town) -> None:
     at_the_lotus.sandbox.run_until_quiet()
     [entry] = at_the_lotus.merchant("GET", "/v1/quarantine")["entries"]
     at_the_lotus.merchant("POST", "/v1/quarantine/replay", {"id": entry["id"], "version": entry["version"]})
-    for queue in ("NegotiationQueue", "SettlementQueue", "NoticeQueue"):
+    for queue in ("NegotiationQueue", "SettlementQueue", "ShipmentsQueue", "NoticeQueue"):
         url = at_the_lotus.sandbox.queue_url(queue)
         at_the_lotus.sandbox.client("sqs").send_message(QueueUrl=url, MessageBody="rubbish")
     at_the_lotus.sandbox.run_until_quiet()

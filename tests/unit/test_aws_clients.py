@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -26,6 +27,14 @@ def test_importing_the_adapters_loads_neither_boto3_nor_powertools() -> None:
     check = f"import sys, {imports}; print(sorted({{'boto3', 'aws_lambda_powertools'}} & sys.modules.keys()))"
     answer = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)  # noqa: S603
     assert answer.stdout.strip() == "[]"
+
+
+def test_a_client_is_made_without_boto3() -> None:
+    check = "import sys; from aftercare.aws.clients import client; client('sqs'); print('boto3' in sys.modules)"
+    environment = {**os.environ, "AWS_DEFAULT_REGION": "us-east-1"}
+    command = [sys.executable, "-c", check]
+    answer = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)  # noqa: S603
+    assert answer.stdout.strip() == "False"
 
 
 def test_the_system_clock_is_aware_and_in_utc() -> None:

@@ -99,7 +99,7 @@ def api(monkeypatch: pytest.MonkeyPatch) -> Api:
     quarantine = Quarantine(table=MemoryTable(), queue=queue, clock=world.clock)
     everything = frozenset(ActionType)
     merchant = Merchant(world.table, world.clock, RecordWriter(SHARDS), world.negotiation, lambda shop: everything)
-    parts = SimpleNamespace(merchant=merchant, quarantine=quarantine)
+    parts = SimpleNamespace(merchant=merchant, quarantine=quarantine, shipments=None)
     monkeypatch.setattr(bootstrap, "merchant_api", lambda: parts, raising=False)
     return Api(world, quarantine, queue)
 

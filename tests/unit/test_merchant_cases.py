@@ -24,6 +24,7 @@ from builders import (
     refund_requested,
 )
 
+from aftercare.kernel.fields import InvalidFields
 from aftercare.kernel.ports import ActionOutcome, ActionStatus, ActionType
 from aftercare.kernel.records import STATE, RecordWriter
 from aftercare.kernel.table import Put, Write, WriteRefused
@@ -33,7 +34,6 @@ from aftercare.negotiation import merchant as merchant_module
 from aftercare.negotiation.merchant import Merchant
 from aftercare.negotiation.model.cases import MoveRefused
 from aftercare.negotiation.model.drafts import AnsweredAlready, NoSuchCase, TooLate
-from aftercare.negotiation.model.fields import InvalidFields
 from aftercare.negotiation.model.payouts import PayoutMoveRefused
 from aftercare.negotiation.service import Contended
 
@@ -233,7 +233,8 @@ def tamper(world: World, was: str, becomes: str) -> None:
 
 
 def test_a_step_that_was_changed_afterwards_shows(settled: World) -> None:
-    tamper(settled, '"via":"page"}', '"via":"marketplace"}')
+    # the history is a text within the state's JSON
+    tamper(settled, r"\"via\":\"page\"}", r"\"via\":\"marketplace\"}")
     assert desk(settled).case(SHOP, **ids(settled))["history_intact"] is False
 
 

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from builders import SHARDS, SHOP, START, PlainWording, StandingClock, cny, plan
 
+from aftercare.kernel.fields import InvalidFields
 from aftercare.kernel.ports import ActionType
 from aftercare.kernel.records import RecordWriter
 from aftercare.kernel.table import Write, WriteRefused
 from aftercare.negotiation import keys, store
 from aftercare.negotiation.merchant import Merchant, PolicyChanged
-from aftercare.negotiation.model.fields import InvalidFields
 from aftercare.negotiation.service import Negotiation
 from sandbox.memory_table import MemoryTable
 

@@ -53,10 +53,10 @@ def test_nothing_leads_out_of_an_end_and_every_other_state_leads_to_one() -> Non
 
 
 def chain(length: int) -> tuple[history.Step, ...]:
-    steps: tuple[history.Step, ...] = ()
+    log = ""
     for number in range(length):
-        steps = history.append(steps, START + timedelta(hours=number), "happened", {"number": number})
-    return steps
+        log = history.append(log, START + timedelta(hours=number), "happened", {"number": number})
+    return history.steps_of(log)
 
 
 @given(st.integers(2, 8), st.data())
@@ -64,16 +64,11 @@ def test_a_history_with_a_step_left_out_changed_or_moved_does_not_verify(length:
     steps = chain(length)
     history.verify(steps)
     index = data.draw(st.integers(0, length - 2))
-    changed = steps[index].model_copy(update={"facts": {"number": 99}})
+    changed = steps[index]._replace(facts={"number": 99})
     swapped = (*steps[:index], steps[index + 1], steps[index], *steps[index + 2 :])
     for broken in ((*steps[:index], *steps[index + 1 :]), (*steps[:index], changed, *steps[index + 1 :]), swapped):
         with pytest.raises(history.BrokenHistory):
             history.verify(broken)
-
-
-def test_a_history_survives_being_stored() -> None:
-    steps = chain(3)
-    history.verify([history.Step.model_validate_json(step.model_dump_json()) for step in steps])
 
 
 # ---------------------------------------------------------------- links

@@ -10,9 +10,9 @@ from builders import SHOP, START, cny, plan, policy
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aftercare.kernel.fields import InvalidFields, read
 from aftercare.kernel.ports import ActionType
 from aftercare.kernel.times import to_text
-from aftercare.negotiation.model.fields import InvalidFields, read
 from aftercare.negotiation.model.planning import (
     LARGEST_AMOUNT,
     BudgetsToSave,

@@ -11,6 +11,8 @@ from aftercare.events.negotiation import OfferAccepted
 from aftercare.kernel.envelope import Event
 from aftercare.kernel.money import Money
 from aftercare.kernel.ports import Action, ActionOutcome, ActionStatus
+from aftercare.kernel.records import RecordWriter
+from aftercare.kernel.table import Write, WriteRefused
 from aftercare.negotiation import keys, store
 from aftercare.negotiation.model.cases import CaseState
 from aftercare.negotiation.model.drafts import NoSuchCase
@@ -185,6 +187,52 @@ def test_the_kill_switch_holds_a_payout_and_lets_it_go_when_it_is_released(world
     world.save(policy())
     world.pass_time(timedelta(minutes=11))
     assert world.marketplace.paid_out() == 2000
+
+
+def test_a_payout_held_for_a_day_becomes_a_persons_and_is_neither_cancelled_nor_made_twice(
+    world: World,
+) -> None:
+    accept(world)
+    world.save(policy(kill_switch=True))
+    world.run()
+    world.pass_time(hours(25))
+    [payout] = payouts(world)
+    assert (payout.state, payout.reason) == (PayoutState.NEEDS_HUMAN, "kill_switch")
+    assert world.case().state is CaseState.NEEDS_HUMAN
+    assert world.stuck == ["held", "needs_human"]
+    world.save(policy())
+    world.pass_time(hours(25))
+    assert world.marketplace.done == {}
+    world.merchant.resolve(SHOP, "ann", {"key": payout.key, "paid": True, "evidence": "paid by hand"})
+    world.run()
+    assert world.case().state is CaseState.SETTLED
+
+
+def test_a_timer_that_finds_the_payout_moved_by_another_delivery_leaves_it_alone(world: World) -> None:
+    accept(world)
+
+    def dies(action: Action) -> None:
+        raise KeyboardInterrupt
+
+    world.marketplace.on_act = dies
+    with pytest.raises(KeyboardInterrupt):
+        world.run()
+    [payout] = payouts(world)
+    assert payout.lease_until is not None
+    key = keys.payout_key(payout.key)
+    stored = store.read_payout(key, world.table.get(key) or {})
+    longer = payout.model_copy(update={"lease_until": payout.lease_until + hours(1)})
+    world.table.write(store.write_payout(RecordWriter(due_shards=1), stored, longer, world.clock.now()))
+    world.clock.advance(hours(0.5))
+    usual = world.table.write
+
+    def too_late(write: Write) -> None:
+        raise WriteRefused(write.key, None)
+
+    world.table.write = too_late  # type: ignore[method-assign]
+    world.settlement.wake(key)
+    world.table.write = usual  # type: ignore[method-assign]
+    assert payouts(world) == [longer]
 
 
 def test_the_hourly_brake_holds_what_would_pass_it_until_the_next_hour() -> None:

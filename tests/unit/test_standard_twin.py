@@ -16,7 +16,7 @@ from aftercare.marketplaces import doors
 from aftercare.marketplaces.standard.act import StandardMarketplace
 from aftercare.marketplaces.standard.translate import translate
 from aftercare.marketplaces.standard.verify import verify
-from sandbox.twins.books import Books, CouponState
+from sandbox.twins.books import Books, CouponState, Refusal
 from sandbox.twins.standard import PATIENCE, Fault, StandardTwin
 
 SAMPLES = Path(__file__).parents[2] / "events" / "webhooks" / "standard"
@@ -292,6 +292,33 @@ def test_a_fact_is_told_once_even_when_the_action_came_twice(world: World) -> No
     world.spender.act(PARTIAL)
     world.spender.act(PARTIAL)
     assert len(world.twin.deliveries()) == 1
+
+
+def test_a_fact_that_comes_again_changes_nothing_in_the_books(world: World) -> None:
+    elsewhere = {
+        "refund_id": "R-1",
+        "order_id": TEA,
+        "kind": "refund_only",
+        "outcome": "refunded",
+        "amount": cny(100),
+        "revision": 1,
+    }
+    world.spender.act(PARTIAL)
+    paid = json.loads((SAMPLES / "order_paid_tea_set.json").read_bytes())
+    for _ in range(2):
+        world.books.note("order.paid", paid["data"])
+        world.books.note("refund.decided", elsewhere)
+    assert world.paid_out == [7770, 100]
+    assert world.books.orders[TEA].refunded == Money(minor=7870, currency="CNY")
+
+
+def test_a_refund_that_came_before_its_order_is_entered_when_it_comes_again(world: World) -> None:
+    early = {"refund_id": "R-2", "order_id": "later", "outcome": "refunded", "amount": cny(100), "revision": 1}
+    with pytest.raises(Refusal):
+        world.books.note("refund.decided", early)
+    world.books.note("order.paid", {"order_id": "later", "amount": cny(500)})
+    world.books.note("refund.decided", early)
+    assert world.books.orders["later"].remaining == Money(minor=400, currency="CNY")
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b'{"type": "refund.partial"}', b'{"type": "x", "key": "k"}'])

@@ -22,20 +22,30 @@ if TYPE_CHECKING:
     from aftercare.intake.relay import Relay
     from aftercare.intake.service import Quarantine, Translator
     from aftercare.kernel.due import DueSweep
+    from aftercare.kernel.envelope import Event, EventData
     from aftercare.kernel.records import RecordWriter
     from aftercare.negotiation.merchant import Merchant
     from aftercare.negotiation.model.links import LinkKeys
     from aftercare.negotiation.service import Negotiation
     from aftercare.negotiation.settlement import Stuck
+    from aftercare.shipments.merchant import ShipmentDesk
+    from aftercare.shipments.notices import DelayNotice
+    from aftercare.shipments.service import ShipmentWatch
 
 
 @dataclass(frozen=True)
 class Parts:
-    """What all services share: the clock, SDK clients by service name, and HTTP to marketplaces."""
+    """What all services share: the clock, SDK clients by service name, and HTTP to marketplaces.
+
+    ``table``, ``queue`` and ``bus`` give the one of a name (of a URL, for a queue) in place of AWS's through a client.
+    """
 
     clock: Clock
     clients: Callable[[str], Any]
     http: Callable[[], Http]
+    table: Callable[[str], Table] | None = None
+    queue: Callable[[str], Queue] | None = None
+    bus: Callable[[str], Bus] | None = None
 
 
 _installed: Parts | None = None
@@ -75,21 +85,30 @@ def _setting(name: str) -> str:
 
 
 def _table(setting: str) -> Table:
+    parts, name = _parts(), _setting(setting)
+    if parts.table is not None:
+        return parts.table(name)
     from aftercare.aws.table import DynamoTable
 
-    return DynamoTable(_parts().clients("dynamodb"), _setting(setting))
+    return DynamoTable(parts.clients("dynamodb"), name)
 
 
 def _bus() -> Bus:
+    parts, name = _parts(), _setting("BUS_NAME")
+    if parts.bus is not None:
+        return parts.bus(name)
     from aftercare.aws.bus import EventBridgeBus
 
-    return EventBridgeBus(_parts().clients("events"), _setting("BUS_NAME"))
+    return EventBridgeBus(parts.clients("events"), name)
 
 
 def _queue(setting: str) -> Queue:
+    parts, url = _parts(), _setting(setting)
+    if parts.queue is not None:
+        return parts.queue(url)
     from aftercare.aws.queue import SqsQueue
 
-    return SqsQueue(_parts().clients("sqs"), _setting(setting))
+    return SqsQueue(parts.clients("sqs"), url)
 
 
 def _secrets() -> Secrets:
@@ -207,18 +226,32 @@ def negotiation_consumer() -> Consumer:
 def settlement_consumer() -> Consumer:
     from aftercare.consuming import Consumer
     from aftercare.negotiation.settlement import Settlement
-    from aftercare.pages.wording import OfferWording
 
     clock = _parts().clock
-    settlement = Settlement(
-        _table("NEGOTIATION_TABLE"), clock, _writer(), OfferWording(), _marketplaces("act"), _report_stuck
-    )
+    settlement = Settlement(_table("NEGOTIATION_TABLE"), clock, _writer(), _marketplaces("act"), _report_stuck)
     return Consumer(
         clock=clock,
         intake_table=_table("INTAKE_TABLE"),
         on_event=settlement.take_in,
         on_due=settlement.wake,
     )
+
+
+@_once
+def shipment_consumer() -> Consumer:
+    from aftercare.consuming import Consumer
+
+    watch = _shipment_watch()
+    return Consumer(
+        clock=_parts().clock, intake_table=_table("INTAKE_TABLE"), on_event=watch.take_in, on_due=watch.wake
+    )
+
+
+def _shipment_watch() -> ShipmentWatch:
+    from aftercare.pages.anomalies import AnomalyWording
+    from aftercare.shipments.service import ShipmentWatch
+
+    return ShipmentWatch(_table("SHIPMENTS_TABLE"), _parts().clock, _writer(), AnomalyWording())
 
 
 @_once
@@ -235,7 +268,37 @@ def notice_consumer() -> Consumer:
         _link_keys(),
         _setting("PUBLIC_BASE_URL"),
     )
-    return Consumer(clock=_parts().clock, intake_table=_table("INTAKE_TABLE"), on_event=notice.take_in)
+
+    def hear(event: Event[EventData]) -> None:
+        # most messages are about offers: what delays need is loaded with the first of them
+        (_delay_notice().take_in if event.data.name in ABOUT_DELAYS else notice.take_in)(event)
+
+    return Consumer(
+        clock=_parts().clock,
+        intake_table=_table("INTAKE_TABLE"),
+        on_event=hear,
+        on_due=lambda key: _delay_notice().wake(key),
+    )
+
+
+ABOUT_DELAYS = frozenset({"ShipmentAnomalyRaised", "ShipmentAnomalyEscalated", "NegotiationOpened"})
+
+
+@_once
+def _delay_notice() -> DelayNotice:
+    from aftercare.negotiation.proactive import AnomalyPlans
+    from aftercare.pages.anomalies import AnomalyWording
+    from aftercare.shipments.notices import DelayNotice
+
+    plans = AnomalyPlans(_table("NEGOTIATION_TABLE"))
+    return DelayNotice(
+        _table("SHIPMENTS_TABLE"),
+        _parts().clock,
+        _writer(),
+        AnomalyWording(),
+        _marketplaces("read"),
+        plans.speak_of,
+    )
 
 
 @dataclass(frozen=True)
@@ -253,10 +316,14 @@ def offer_page() -> OfferPageParts:
 
 @dataclass(frozen=True)
 class MerchantApiParts:
-    """What the merchant's API needs: their cases and plans, and what was set aside at their door."""
+    """What the merchant's API needs: their cases and plans, what was set aside at their door, and their shipments.
+
+    ``shipments`` are loaded with the first question about them.
+    """
 
     merchant: Merchant
     quarantine: Quarantine
+    shipments: Callable[[], ShipmentDesk]
 
 
 @_once
@@ -268,7 +335,15 @@ def merchant_api() -> MerchantApiParts:
     clock = _parts().clock
     merchant = Merchant(_table("NEGOTIATION_TABLE"), clock, _writer(), _negotiation(), doors.actions_of)
     quarantine = Quarantine(table=_table("INTAKE_TABLE"), queue=_queue("INGRESS_QUEUE_URL"), clock=clock)
-    return MerchantApiParts(merchant, quarantine)
+    return MerchantApiParts(merchant, quarantine, _shipment_desk)
+
+
+@_once
+def _shipment_desk() -> ShipmentDesk:
+    from aftercare.pages.anomalies import AnomalyWording
+    from aftercare.shipments.merchant import ShipmentDesk
+
+    return ShipmentDesk(_table("SHIPMENTS_TABLE"), _parts().clock, _shipment_watch(), AnomalyWording())
 
 
 @_once
@@ -279,12 +354,19 @@ def event_relay() -> Relay:
 
 
 @_once
-def deadline_sweep() -> DueSweep:
+def deadline_sweep() -> tuple[DueSweep, ...]:
+    """One sweep a table, money first."""
     from aftercare.kernel.due import DueSweep, Owner
-    from aftercare.negotiation import keys
+    from aftercare.negotiation import keys as negotiation
+    from aftercare.shipments import keys as shipments
 
-    owners = (
-        Owner(keys.is_order, _queue("NEGOTIATION_QUEUE_URL")),
-        Owner(keys.is_payout, _queue("SETTLEMENT_QUEUE_URL")),
+    clock, shards, notices = _parts().clock, int(_setting("DUE_SHARDS")), _queue("NOTICE_QUEUE_URL")
+    cases = (
+        Owner(negotiation.is_order, _queue("NEGOTIATION_QUEUE_URL")),
+        Owner(negotiation.is_payout, _queue("SETTLEMENT_QUEUE_URL")),
     )
-    return DueSweep(_table("NEGOTIATION_TABLE"), _parts().clock, int(_setting("DUE_SHARDS")), owners)
+    parcels = (Owner(shipments.is_shipment, _queue("SHIPMENTS_QUEUE_URL")), Owner(shipments.is_notice, notices))
+    return (
+        DueSweep(_table("NEGOTIATION_TABLE"), clock, shards, cases),
+        DueSweep(_table("SHIPMENTS_TABLE"), clock, shards, parcels),
+    )

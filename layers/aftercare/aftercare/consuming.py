@@ -9,8 +9,6 @@ from typing import Any
 from aftercare.aws.batch import process_batch
 from aftercare.aws.logs import log
 from aftercare.events.catalogue import read_json
-from aftercare.intake import store
-from aftercare.intake.model import SetAside, Shelf
 from aftercare.kernel.due import from_message
 from aftercare.kernel.envelope import Event, EventData
 from aftercare.kernel.errors import MalformedInput
@@ -48,6 +46,12 @@ class Consumer:
                 self._on_due(due)
         except MalformedInput as malformed:
             log("event set aside", level="ERROR", message_id=record["messageId"], reason=str(malformed))
-            digest = hashlib.sha256(body.encode()).hexdigest()
-            entry = SetAside(Shelf.EVENTS, "unknown", digest, self._clock.now(), str(malformed), body)
-            store.set_aside(self._intake_table, entry)
+            self._set_aside(body, str(malformed))
+
+    def _set_aside(self, body: str, reason: str) -> None:
+        # nearly every process ends without ever having needed these
+        from aftercare.intake import store
+        from aftercare.intake.model import SetAside, Shelf
+
+        digest = hashlib.sha256(body.encode()).hexdigest()
+        store.set_aside(self._intake_table, SetAside(Shelf.EVENTS, "unknown", digest, self._clock.now(), reason, body))

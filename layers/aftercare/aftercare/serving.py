@@ -15,12 +15,13 @@ from aftercare.aws.logs import Level, log
 from aftercare.intake.model import Shelf
 from aftercare.intake.service import AlreadyReplayed, NotReplayable, UnknownEntry
 from aftercare.kernel.errors import DomainError, MalformedInput, Transient
+from aftercare.kernel.fields import InvalidFields
 from aftercare.kernel.ids import Id, ShopId
 from aftercare.negotiation.merchant import PolicyChanged
 from aftercare.negotiation.model.cases import MoveRefused
 from aftercare.negotiation.model.drafts import AnsweredAlready, NoSuchCase, NotNow, TooLate
-from aftercare.negotiation.model.fields import InvalidFields
 from aftercare.negotiation.model.payouts import PayoutMoveRefused
+from aftercare.shipments.model.refusals import AnomalyEnded, NoSuchAnomaly, NoSuchShipment, SettingsChanged
 
 PROBLEM_JSON = "application/problem+json"
 SERVER_ERROR = 500
@@ -87,6 +88,8 @@ PROBLEMS: Mapping[type[BaseException], tuple[int, str]] = {
     NoShop: (403, "No shop"),
     NoSuchRoute: (404, "No such route"),
     NoSuchCase: (404, "No such case"),
+    NoSuchShipment: (404, "No such order"),
+    NoSuchAnomaly: (404, "No such anomaly"),
     UnknownEntry: (404, "No such entry"),
     MoveRefused: (409, "Move refused"),
     PayoutMoveRefused: (409, "Move refused"),
@@ -96,6 +99,8 @@ PROBLEMS: Mapping[type[BaseException], tuple[int, str]] = {
     NotReplayable: (409, "Not replayable"),
     AlreadyReplayed: (409, "Replayed already"),
     PolicyChanged: (409, "Policy changed"),
+    AnomalyEnded: (409, "Anomaly ended"),
+    SettingsChanged: (409, "Settings changed"),
     InvalidFields: (422, "Invalid fields"),
     Transient: (503, "Try again"),
     BaseException: (500, "Internal error"),

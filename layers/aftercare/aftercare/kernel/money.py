@@ -25,7 +25,7 @@ class CurrencyMismatch(DomainError):
 class Money(BaseModel):
     """An amount in minor units (fen, cents) of an ISO 4217 currency; may be negative as a difference."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     minor: Annotated[int, Field(strict=True)]
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")]

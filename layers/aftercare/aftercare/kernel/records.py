@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from aftercare.kernel.envelope import EventData, Producer, outgoing, to_outbox
 from aftercare.kernel.table import VERSION, Absent, Condition, Index, Item, Key, Put, Scalar, VersionIs
@@ -24,8 +25,7 @@ DUE_INDEX = Index(name="due", partition=DUE_SHARD, sort=DUE_AT)
 SEEN_LIMIT = 16
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(NamedTuple):
     """A record as it was read: its state as JSON text and what the next write needs to know."""
 
     key: Key
@@ -46,8 +46,7 @@ class Stored:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """What one decision makes of a record: the new state, what it says, and when it wants to be woken next."""
 
     shop: str

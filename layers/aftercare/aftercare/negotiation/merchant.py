@@ -15,6 +15,7 @@ from typing import Annotated, Any, Self
 from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from aftercare.kernel.errors import Conflict
+from aftercare.kernel.fields import FieldError, InvalidFields, read
 from aftercare.kernel.ports import ActionType, Clock
 from aftercare.kernel.records import RecordWriter
 from aftercare.kernel.table import PARTITION, SORT, Put, Scalar, Table, WriteRefused
@@ -23,7 +24,6 @@ from aftercare.negotiation import keys, store
 from aftercare.negotiation.model import casefile, keeping, planning
 from aftercare.negotiation.model.cases import Case, CaseState
 from aftercare.negotiation.model.drafts import NoSuchCase
-from aftercare.negotiation.model.fields import FieldError, InvalidFields, read
 from aftercare.negotiation.model.orders import Order
 from aftercare.negotiation.model.payouts import Payout
 from aftercare.negotiation.model.plans import Plan, ShopPolicy
@@ -230,13 +230,8 @@ class Merchant:
         return order, case
 
     def _payouts(self, order: Order, case: Case) -> list[Payout]:
-        wanted = [
-            keys.payout_key(key)
-            for key, commitment in order.commitments.items()
-            if commitment.negotiation_id == case.negotiation_id
-        ]
-        found = self._table.get_many(wanted) if wanted else {}
-        return [store.read_payout(key, found[key]).payout for key in wanted if key in found]
+        wanted = store.payout_keys(order, case.negotiation_id)
+        return [record.payout for record in store.read_payouts(wanted, self._table.get_many(wanted))]
 
     def _orders(
         self, shop: str, since: datetime, after: _Place | None, page_size: int

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from aftercare.events.orders import OrderPaid
-from aftercare.events.refunds import OfferAnswered, RefundRequested
-from aftercare.events.shipments import ShipmentAnomalyRaised
-from aftercare.events.support import SupportContacted
+from aftercare.events.refunds import OfferAnswered
 from aftercare.events.vocabulary import AcceptedVia
 from aftercare.kernel.envelope import Event, EventData
 from aftercare.kernel.errors import MalformedInput, Transient
@@ -19,8 +17,8 @@ from aftercare.kernel.table import Item, Key, Table, TransactionRefused, Write, 
 from aftercare.negotiation import keys, store
 from aftercare.negotiation.model.answering import accept, approve, decline, take_over
 from aftercare.negotiation.model.cases import Case
-from aftercare.negotiation.model.choosing import Surroundings, Wording
-from aftercare.negotiation.model.deadlines import deadline, next_request
+from aftercare.negotiation.model.choosing import BuyerRecord, EarlierOrderNeeded, PromisesNeeded, Surroundings, Wording
+from aftercare.negotiation.model.deadlines import deadline
 from aftercare.negotiation.model.drafts import Decision, Draft, HoldChange, NoSuchCase
 from aftercare.negotiation.model.facts import pass_time, take_in
 from aftercare.negotiation.model.links import OfferLink
@@ -31,8 +29,6 @@ from aftercare.negotiation.model.views import OfferView, view
 from aftercare.negotiation.store import BuyerPromises, OrderRecord
 from aftercare.rulepacks.negotiation import NegotiationRules, negotiation_rules
 
-OPENING = (OrderPaid, RefundRequested, SupportContacted, ShipmentAnomalyRaised)
-"""The events that a case may be opened by, or go on with."""
 ATTEMPTS = 6
 """How often a decision is made anew because somebody else wrote first, before the message is returned."""
 
@@ -43,13 +39,12 @@ class Contended(Transient):
     """Others kept writing the same order; the message goes back to its queue."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """One consistent look at everything that a decision about an order needs."""
+class Reading(NamedTuple):
+    """What was read for a decision about an order; ``promises`` are of its buyer, None where they were not read."""
 
     record: OrderRecord
     policy: ShopPolicy
-    promises: BuyerPromises
+    promises: BuyerPromises | None
 
 
 class Negotiation:
@@ -80,7 +75,6 @@ class Negotiation:
             buyer=buyer,
             paid=Purchase.of(event.data) if isinstance(event.data, OrderPaid) else None,
             caused_by=event.metadata.event_id,
-            chooses=isinstance(event.data, OPENING),
         )
 
     def wake(self, key: Key) -> None:
@@ -145,8 +139,7 @@ class Negotiation:
         """A paid order is nearly always the first that is heard of it: written without being read."""
         now = self._clock.now()
         unread = OrderRecord(Order(shop=shop, order_id=order_id), None)
-        reading = Reading(unread, ShopPolicy(shop=shop), BuyerPromises({}, 0))
-        around = self._around(now, reading, None, frozenset(), choosing=False)
+        around = self._around(now, Reading(unread, ShopPolicy(shop=shop), None), None, frozenset())
         decision = take_in(unread.order, event, around)
         try:
             self._table.write(self._write_order(unread, decision, around, None))
@@ -171,24 +164,18 @@ class Negotiation:
         paid: Purchase | None = None,
         caused_by: str | None = None,
         rearm: bool = False,
-        chooses: bool = False,
     ) -> Order:
-        """``paid`` is a purchase that the decision itself brings; ``chooses`` says that it may open a case."""
+        """``buyer`` is whom the event names, ``paid`` a purchase that it brings, None where it does not."""
         spent: frozenset[str] = frozenset()
         conflicts = 0
         while conflicts < ATTEMPTS:
             now = self._clock.now()
-            reading = self._read(shop, order_id, buyer)
-            known = reading.record.order.purchase or paid
-            choosing = known is not None and _may_choose(reading.record.order, opens=chooses)
-            if choosing and known and known.buyer and buyer is None and _limits_buyers(reading.policy):
-                buyer = known.buyer
-                continue
-            around = self._around(now, reading, known, spent, choosing=choosing)
-            decision = decide(reading.record.order, around)
-            if decision.promise is not None and decision.promise.buyer != buyer:
-                # somebody's promises count whose record was not read: decide again with it in sight
-                buyer = decision.promise.buyer
+            reading = self._read(shop, order_id, buyer, paid)
+            around = self._around(now, reading, reading.record.order.purchase or paid, spent)
+            try:
+                decision = self._decide_knowing_the_buyer(reading.record.order, around, decide)
+            except PromisesNeeded as needed:
+                buyer = needed.buyer
                 continue
             if decision.order == reading.record.order and not decision.said and not _must_rearm(rearm, reading, now):
                 return decision.order
@@ -196,41 +183,48 @@ class Negotiation:
                 self._write(reading, decision, around, caused_by)
             except TransactionRefused as refused:
                 full = _spent(decision.holds, refused.refused)
-                # a counter that is full changes the decision; only others' writes are a reason to give up
-                conflicts += not full - spent
+                if full <= spent:
+                    # others' writes alone are a reason to give up: a counter that is full changes the decision
+                    conflicts += 1
                 spent |= full
                 continue
             return decision.order
         raise Contended(f"order {order_id} kept changing")
 
-    def _read(self, shop: str, order_id: str, buyer: str | None) -> Reading:
+    def _read(self, shop: str, order_id: str, buyer: str | None, paid: Purchase | None) -> Reading:
         wanted = [keys.order_key(shop, order_id), keys.policy_key(shop)]
         if buyer is not None:
             wanted.append(keys.buyer_key(shop, buyer))
         found = self._table.get_many(wanted)
-        promised: Item | None = found.get(wanted[2]) if buyer is not None else None
+        record = store.read_order(shop, order_id, found.get(wanted[0]))
+        purchase = record.order.purchase or paid
+        is_theirs = purchase is not None and buyer is not None and purchase.buyer == buyer
         return Reading(
-            store.read_order(shop, order_id, found.get(wanted[0])),
+            record,
             store.read_policy(shop, found.get(wanted[1])).policy,
-            store.read_promises(promised),
+            store.read_promises(found.get(wanted[2])) if is_theirs else None,
         )
 
     def _around(
-        self, now: datetime, reading: Reading, purchase: Purchase | None, spent: frozenset[str], *, choosing: bool
+        self, now: datetime, reading: Reading, purchase: Purchase | None, spent: frozenset[str]
     ) -> Surroundings:
-        shop = reading.record.order.shop
-        has_earlier_order = False
-        if choosing and purchase is not None and purchase.buyer and _asks_for_segment(reading.policy):
-            earlier = store.earlier_orders(shop, purchase.buyer, purchase.paid_at)
-            has_earlier_order = bool(self._table.query(earlier).keys)
         return Surroundings(
             now=now,
             policy=reading.policy,
-            rules=rules_for(shop, purchase.paid_at if purchase else now),
+            rules=rules_for(reading.record.order.shop, purchase.paid_at if purchase else now),
             wording=self._wording,
-            buyer=reading.promises.record(has_earlier_order=has_earlier_order),
+            buyer=BuyerRecord(promises=reading.promises.entries if reading.promises else None),
             spent=spent,
         )
+
+    def _decide_knowing_the_buyer(self, order: Order, around: Surroundings, decide: Decide) -> Decision:
+        """Whether the buyer is new is asked only where a plan turns on it: it takes a call of its own."""
+        try:
+            return decide(order, around)
+        except EarlierOrderNeeded as needed:
+            earlier = store.earlier_orders(order.shop, needed.purchase.buyer, needed.purchase.paid_at)
+            asked = around.buyer._replace(has_earlier_order=bool(self._table.query(earlier).keys))
+            return decide(order, around._replace(buyer=asked))
 
     def _write(self, reading: Reading, decision: Decision, around: Surroundings, caused_by: str | None) -> None:
         shop = decision.order.shop
@@ -281,18 +275,3 @@ def _must_rearm(rearm: bool, reading: Reading, now: datetime) -> bool:
 def _spent(holds: tuple[HoldChange, ...], refused: Mapping[int, Item | None]) -> frozenset[str]:
     # the order's own write comes first, then one write a counter
     return frozenset(hold.counter for index, hold in enumerate(holds, start=1) if index in refused)
-
-
-def _may_choose(order: Order, *, opens: bool) -> bool:
-    # a plan is chosen once a case; for one that has its plan nobody need ask who the buyer is
-    case = order.open_case
-    waits = case is not None and not case.announced
-    return waits or (opens and case is None) or next_request(order) is not None
-
-
-def _limits_buyers(policy: ShopPolicy) -> bool:
-    return any(plan.limits.per_buyer_30_days is not None for plan in policy.plans)
-
-
-def _asks_for_segment(policy: ShopPolicy) -> bool:
-    return any({"new", "returning"} & set(plan.situation.buyers) for plan in policy.plans)

@@ -7,8 +7,9 @@ message is acknowledged as soon as the intent is on record.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
 from datetime import datetime
+from typing import NamedTuple
 
 from aftercare.events.negotiation import OfferAccepted
 from aftercare.events.vocabulary import OptionKind
@@ -19,12 +20,13 @@ from aftercare.kernel.records import Change, RecordWriter, Stored
 from aftercare.kernel.table import Key, Put, Table, TransactionRefused, Write, WriteRefused
 from aftercare.negotiation import keys, store
 from aftercare.negotiation.model.cases import CaseState
-from aftercare.negotiation.model.choosing import Surroundings, Wording
+from aftercare.negotiation.model.choosing import Surroundings
 from aftercare.negotiation.model.deadlines import deadline
 from aftercare.negotiation.model.drafts import Draft, NoSuchCase
 from aftercare.negotiation.model.orders import Commitment, Order
 from aftercare.negotiation.model.payouts import (
     MONEY_LEAVES,
+    NOT_IN_TIME,
     CapExceeded,
     Claimed,
     Payout,
@@ -42,8 +44,7 @@ BRAKE = "brake"
 CAP = "cap"
 
 
-@dataclass(frozen=True, slots=True)
-class Stuck:
+class Stuck(NamedTuple):
     """A payout that was held, refused, is in doubt or needs a person; or a case that cannot be paid at all."""
 
     shop: str
@@ -65,14 +66,12 @@ class Settlement:
         table: Table,
         clock: Clock,
         writer: RecordWriter,
-        wording: Wording,
         marketplace: Callable[[str], Marketplace],
         report_stuck: Callable[[Stuck], None],
     ) -> None:
         self._table = table
         self._clock = clock
         self._writer = writer
-        self._wording = wording
         self._marketplace = marketplace
         self._report_stuck = report_stuck
 
@@ -187,18 +186,17 @@ class Settlement:
 
     def _carry_out(self, records: Sequence[PayoutRecord], policy: ShopPolicy, claimed: str | None) -> None:
         """One payout after the other; those behind one that is in doubt wait for it."""
-        for index, record in enumerate(records):
-            try:
-                record = self._advance(record, policy, claimed=record.payout.key == claimed)  # noqa: PLW2901
-            except Claimed:
-                self._rearm(record)
-                return
-            except WriteRefused:
-                # another delivery moved this payout meanwhile and goes on with it
-                return
-            if not record.payout.final and record.payout.state is not PayoutState.NEEDS_HUMAN:
-                self._wait_behind(record, records[index + 1 :])
-                return
+        # a refused write: another delivery moved the payout meanwhile and goes on with it
+        with suppress(WriteRefused):
+            for index, record in enumerate(records):
+                try:
+                    moved = self._advance(record, policy, claimed=record.payout.key == claimed)
+                except Claimed:
+                    self._rearm(record)
+                    return
+                if not moved.payout.final and moved.payout.state is not PayoutState.NEEDS_HUMAN:
+                    self._wait_behind(moved, records[index + 1 :])
+                    return
 
     def _advance(self, record: PayoutRecord, policy: ShopPolicy, *, claimed: bool) -> PayoutRecord:
         payout = record.payout
@@ -245,11 +243,10 @@ class Settlement:
 
     def _hold(self, record: PayoutRecord, reason: str, rules: SettlementRules) -> PayoutRecord:
         now = self._clock.now()
-        waiting = self._save(record, record.payout.hold(now, reason, rules), now)
         if now >= record.payout.settle_by:
-            # held beyond what the platforms allow: said again at every look, until somebody acts
-            self._report(waiting.payout)
-        return waiting
+            # held for longer than the platforms allow: from now on a person sees to it
+            return self._save(record, record.payout.needs_human(now, reason), now)
+        return self._save(record, record.payout.hold(now, reason, rules), now)
 
     def _unreachable(self, shop: str) -> str | None:
         """Why no marketplace can be asked for the shop: no secret, or one that leads nowhere."""
@@ -279,7 +276,7 @@ class Settlement:
         if outcome.status is not ActionStatus.ABSENT:
             return self._save(record, payout.answered(outcome, now, rules), now), False
         if now >= payout.settle_by:
-            return self._save(record, payout.given_up(now), now), False
+            return self._save(record, payout.needs_human(now, NOT_IN_TIME), now), False
         if not marketplace.capabilities.deduplicates_keys:
             return self._save(record, payout.needs_human(now, "absent_and_not_repeatable"), now), False
         claimed = self._claim(PayoutRecord(payout, record.stored), rules, now)
@@ -316,16 +313,11 @@ class Settlement:
     # ------------------------------------------------------------ reading
 
     def _payouts_of(self, order: Order, negotiation_id: str) -> Sequence[PayoutRecord]:
-        wanted = [
-            keys.payout_key(key)
-            for key, commitment in order.commitments.items()
-            if commitment.negotiation_id == negotiation_id
-        ]
-        found = self._table.get_many(wanted) if wanted else {}
-        return [store.read_payout(key, found[key]) for key in wanted if key in found]
+        wanted = store.payout_keys(order, negotiation_id)
+        return store.read_payouts(wanted, self._table.get_many(wanted))
 
     def _around(self, order: Order, policy: ShopPolicy, now: datetime) -> Surroundings:
         if order.purchase is None:
             raise DomainError("nothing can be settled on an order that is not known")
         rules = rules_for(order.shop, order.purchase.paid_at)
-        return Surroundings(now=now, policy=policy, rules=rules, wording=self._wording)
+        return Surroundings(now=now, policy=policy, rules=rules)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import NamedTuple
 
 from aftercare.kernel.money import Money
 from aftercare.kernel.records import Change, RecordWriter, Stored
@@ -26,7 +26,7 @@ from aftercare.kernel.table import (
 )
 from aftercare.kernel.times import from_text, to_sortable_text, to_text
 from aftercare.negotiation.keys import buyer_key, counter_key, order_key, payout_key, policy_key
-from aftercare.negotiation.model.choosing import BUYER_WINDOW, BuyerRecord
+from aftercare.negotiation.model.choosing import BUYER_WINDOW
 from aftercare.negotiation.model.drafts import BuyerPromise, HoldChange
 from aftercare.negotiation.model.orders import Order
 from aftercare.negotiation.model.payouts import Payout
@@ -36,16 +36,19 @@ CASES_INDEX = Index(name="cases", partition="case_shop", sort="case_opened_at")
 BUYER_ORDERS_INDEX = Index(name="buyer_orders", partition="buyer_key", sort="paid_at")
 REMAINING = "remaining"
 POLICY = "policy"
-PROMISES = "promises"
+PROMISE = "promise/"
+"""Begins the name of an attribute that holds the promise of one case."""
+WITHDRAWN = ""
 EXPIRES_AT = "expires_at"
 COUNTERS_KEPT = timedelta(days=40)
+POLICIES_KEPT = 50
+"""Policies that a process remembers as objects, by their text."""
 
 
 # ---------------------------------------------------------------- orders
 
 
-@dataclass(frozen=True, slots=True)
-class OrderRecord:
+class OrderRecord(NamedTuple):
     """An order and the item that it was read from; ``stored`` is None for one that has no item yet."""
 
     order: Order
@@ -108,8 +111,7 @@ def earlier_orders(shop: str, buyer: str, before: datetime) -> Query:
 # ---------------------------------------------------------------- payouts
 
 
-@dataclass(frozen=True, slots=True)
-class PayoutRecord:
+class PayoutRecord(NamedTuple):
     payout: Payout
     stored: Stored
 
@@ -117,6 +119,15 @@ class PayoutRecord:
 def read_payout(key: Key, item: Item) -> PayoutRecord:
     stored = Stored.of(key, item)
     return PayoutRecord(Payout.model_validate_json(stored.state), stored)
+
+
+def payout_keys(order: Order, negotiation_id: str) -> list[Key]:
+    """The payouts of a case, in the order in which they are made."""
+    return [payout_key(key) for key, one in order.commitments.items() if one.negotiation_id == negotiation_id]
+
+
+def read_payouts(wanted: Sequence[Key], found: Mapping[Key, Item]) -> list[PayoutRecord]:
+    return [read_payout(key, found[key]) for key in wanted if key in found]
 
 
 def write_payout(writer: RecordWriter, was: PayoutRecord | None, payout: Payout, now: datetime) -> Put:
@@ -135,8 +146,7 @@ def write_payout(writer: RecordWriter, was: PayoutRecord | None, payout: Payout,
 # ---------------------------------------------------------------- policies
 
 
-@dataclass(frozen=True, slots=True)
-class PolicyRecord:
+class PolicyRecord(NamedTuple):
     policy: ShopPolicy
     version: int
 
@@ -145,7 +155,13 @@ def read_policy(shop: str, item: Item | None) -> PolicyRecord:
     """A shop that has saved nothing has an empty policy: no plans, so no offers."""
     if item is None:
         return PolicyRecord(ShopPolicy(shop=shop), 0)
-    return PolicyRecord(ShopPolicy.model_validate_json(str(item[POLICY])), int(item[VERSION]))
+    return PolicyRecord(_policy(str(item[POLICY])), int(item[VERSION]))
+
+
+@lru_cache(maxsize=POLICIES_KEPT)
+def _policy(text: str) -> ShopPolicy:
+    # every event of a shop is decided under it, and it hardly ever changes
+    return ShopPolicy.model_validate_json(text)
 
 
 def write_policy(was: PolicyRecord, policy: ShopPolicy) -> Put:
@@ -184,40 +200,43 @@ def raise_brake(shop: str, now: datetime, amount: Money, ceiling: int | None) ->
     )
 
 
-@dataclass(frozen=True, slots=True)
-class BuyerPromises:
+class BuyerPromises(NamedTuple):
     """What a buyer was promised lately, one entry a case: its time and its cost in minor units."""
 
     entries: Mapping[str, tuple[datetime, int]]
     version: int
 
-    def record(self, *, has_earlier_order: bool) -> BuyerRecord:
-        return BuyerRecord(self.entries, has_earlier_order)
-
 
 def read_promises(item: Item | None) -> BuyerPromises:
     if item is None:
         return BuyerPromises({}, 0)
-    raw = json.loads(str(item[PROMISES]))
-    entries = {case: (from_text(at), minor) for case, (at, minor) in raw.items()}
+    entries = {}
+    for name, value in item.items():
+        if name.startswith(PROMISE) and value != WITHDRAWN:
+            at, _, minor = str(value).partition(" ")
+            entries[name.removeprefix(PROMISE)] = (from_text(at), int(minor))
     return BuyerPromises(entries, int(item[VERSION]))
 
 
-def write_promise(shop: str, was: BuyerPromises, promise: BuyerPromise, now: datetime) -> Put:
-    entries = {case: entry for case, entry in was.entries.items() if entry[0] > now - BUYER_WINDOW}
-    if promise.minor is None:
-        entries.pop(promise.negotiation_id, None)
-    else:
-        first_promised_at = entries.get(promise.negotiation_id, (promise.at, 0))[0]
-        entries[promise.negotiation_id] = (first_promised_at, promise.minor)
-    text = json.dumps({case: (to_text(at), minor) for case, (at, minor) in sorted(entries.items())})
-    guard: Condition = VersionIs(was.version) if was.version else Absent()
-    attributes: Item = {
-        VERSION: was.version + 1,
-        PROMISES: text,
+def write_promise(shop: str, was: BuyerPromises | None, promise: BuyerPromise, now: datetime) -> Put | Increment:
+    """One promise made, lowered or withdrawn.
+
+    Where the limit was looked at, the write holds only while nothing else was promised, and leaves out what is too old
+    to count. One that only gives back needs no look (``was`` is None): it changes its own entry, whatever else stands.
+    """
+    key = buyer_key(shop, promise.buyer)
+    value = WITHDRAWN if promise.minor is None else f"{to_text(promise.at)} {promise.minor}"
+    changed: dict[str, Scalar] = {
+        PROMISE + promise.negotiation_id: value,
         EXPIRES_AT: int((now + COUNTERS_KEPT).timestamp()),
     }
-    return Put(buyer_key(shop, promise.buyer), attributes, (guard,))
+    if was is None:
+        return Increment(key, {VERSION: 1}, attributes=changed)
+    kept = {
+        PROMISE + case: f"{to_text(at)} {minor}" for case, (at, minor) in was.entries.items() if at > now - BUYER_WINDOW
+    }
+    guard: Condition = VersionIs(was.version) if was.version else Absent()
+    return Put(key, {**kept, **changed, VERSION: was.version + 1}, (guard,))
 
 
 # ---------------------------------------------------------------- notices

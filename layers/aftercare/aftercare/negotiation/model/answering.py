@@ -4,27 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from aftercare.events.negotiation import (
-    OffersDeclined,
-)
-from aftercare.events.vocabulary import (
-    AcceptedVia,
-    NegotiationOutcome,
-    SettlementResult,
-)
-from aftercare.negotiation.model.cases import (
-    Case,
-    CaseState,
-    Chosen,
-    MoveRefused,
-    Round,
-)
-from aftercare.negotiation.model.choosing import (
-    WhyNot,
-    answer_deadline,
-    asked_of,
-    next_round,
-)
+from aftercare.events.negotiation import OffersDeclined
+from aftercare.events.vocabulary import AcceptedVia, NegotiationOutcome, SettlementResult
+from aftercare.negotiation.model.cases import Case, CaseState, Chosen, MoveRefused, Round
+from aftercare.negotiation.model.choosing import WhyNot, answer_deadline, asked_of, next_round
 from aftercare.negotiation.model.deadlines import answer_by
 from aftercare.negotiation.model.drafts import (
     AnsweredAlready,
@@ -84,7 +67,7 @@ def decline(draft: Draft, case_id: str, round_number: int, answered_at: datetime
     if ask_for_another and (plan is None or current.number >= len(plan.rounds)):
         raise NoSuchOption(f"round {round_number} is the last of its ladder")
     say_round_end(draft, case, OffersDeclined)
-    case = case.record(draft.now, "declined", round=current.number, another=ask_for_another)
+    case = case.record(draft.now, "declined", {"round": current.number, "another": ask_for_another})
     if ask_for_another and plan is not None:
         offered, _ = next_round(draft.order, case, plan, current.number + 1, draft.around)
         until = answer_deadline(asked_of(draft.order, case), plan, draft.around)
@@ -117,7 +100,7 @@ def _answerable(
 
 
 def approve(draft: Draft, case_id: str, author: str) -> None:
-    """Presents the offer that waits for the merchant; raises ``NoSuchCase`` or ``MoveRefused``, ``TooLate``."""
+    """Presents the offer that waits for the merchant; raises ``NoSuchCase``, ``AnsweredAlready`` or ``TooLate``."""
     case = find_case(draft.order, case_id)
     if case.approved_by is not None:
         return
@@ -128,12 +111,15 @@ def approve(draft: Draft, case_id: str, author: str) -> None:
     until = answer_deadline(asked_of(draft.order, case), plan, draft.around)
     if offered is None or until is None:
         raise TooLate(f"no offer can be made any more: {why_not or WhyNot.DEADLINE_TOO_NEAR}")
-    approved = case.model_copy(update={"approved_by": author}).record(draft.now, "approved", by=author)
+    approved = case.record(draft.now, "approved", {"by": author}, approved_by=author)
     present(draft, approved, plan, offered, until)
 
 
 def take_over(draft: Draft, case_id: str, author: str, reason: str) -> None:
-    """A person handles the request by hand from here on. What the buyer has accepted cannot be taken back."""
+    """A person handles the request by hand from here on.
+
+    Raises ``NoSuchCase``, or ``MoveRefused`` where the buyer has accepted: that cannot be taken back.
+    """
     case = find_case(draft.order, case_id)
     if case.ended:
         return
@@ -145,7 +131,7 @@ def take_over(draft: Draft, case_id: str, author: str, reason: str) -> None:
     if case.state is CaseState.NEEDS_HUMAN and in_doubt:
         # its payout must be resolved first: it may have been made
         raise MoveRefused(case.state, CaseState.PASSED_ON)
-    case = case.record(draft.now, "taken_over", by=author, reason=reason)
+    case = case.record(draft.now, "taken_over", {"by": author, "reason": reason})
     if case.state is CaseState.NEEDS_HUMAN:
         end(draft, case, CaseState.PASSED_ON, NegotiationOutcome.PASSED_ON, "taken_over")
     else:

@@ -154,7 +154,7 @@ def _payout(payout: Payout) -> dict[str, Any]:
 def _step(step: Step) -> dict[str, Any]:
     return {
         "number": step.number,
-        "at": to_text(step.at),
+        "at": step.at,
         "what": step.what,
         "facts": step.facts,
         "seal": step.seal,

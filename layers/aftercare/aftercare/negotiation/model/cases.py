@@ -7,16 +7,14 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
-
 from aftercare.events.vocabulary import AcceptedVia, Arm, NegotiationOutcome, OptionKind, Trigger
 from aftercare.kernel.errors import DomainError
 from aftercare.kernel.ids import stable_id
 from aftercare.kernel.money import Money
-from aftercare.kernel.times import UtcTime
 from aftercare.negotiation.model import history
 from aftercare.negotiation.model.history import Step
-from aftercare.negotiation.model.plans import Plan
+from aftercare.negotiation.model.parts import Moment, Part
+from aftercare.negotiation.model.plans import Terms, terms_of
 
 
 class CaseState(StrEnum):
@@ -62,11 +60,7 @@ class MoveRefused(DomainError):
         self.wanted = wanted
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
-
-class Option(_Part):
+class Option(Part):
     """One thing the buyer may choose, with its sum worked out. ``cost`` is what it takes from limits and budgets."""
 
     option_id: str
@@ -83,7 +77,7 @@ class Option(_Part):
         return self.cost if counts else Money.zero(self.cost.currency)
 
 
-class Hold(_Part):
+class Hold(Part):
     """A share of a counter that a presented round keeps for itself until the case ends."""
 
     counter: str
@@ -91,13 +85,13 @@ class Hold(_Part):
     minor: int
 
 
-class Round(_Part):
+class Round(Part):
     """One set of offers as it was shown. ``answer_by`` is exclusive: at that moment it is too late."""
 
     number: int
     options: tuple[Option, ...]
-    presented_at: UtcTime
-    answer_by: UtcTime
+    presented_at: Moment
+    answer_by: Moment
     locale: str
     zone: str
     text: str
@@ -107,14 +101,14 @@ class Round(_Part):
         return next((option for option in self.options if option.option_id == option_id), None)
 
 
-class Chosen(_Part):
+class Chosen(Part):
     option: Option
     round: int
     via: AcceptedVia
-    accepted_at: UtcTime
+    accepted_at: Moment
 
 
-class CaseTrigger(_Part):
+class CaseTrigger(Part):
     """What opened the case; ``natural_key`` names the fact whichever delivery brought it."""
 
     kind: Trigger
@@ -122,37 +116,45 @@ class CaseTrigger(_Part):
     anomaly: str | None = None
 
 
-class Case(_Part):
+class Case(Part):
     negotiation_id: str
     trigger: CaseTrigger
     refund_id: str | None = None
     session_id: str | None = None
     anomaly_id: str | None = None
-    opened_at: UtcTime
+    opened_at: Moment
     state: CaseState
     resume_to: CaseState | None = None
-    paused_at: UtcTime | None = None
+    paused_at: Moment | None = None
     announced: bool = False
     requested: Money | None = None
     arm: Arm = Arm.NONE
     why_not: str | None = None
     rules: str | None = None
-    plan: Plan | None = None
+    terms: str | None = None
     rounds: tuple[Round, ...] = ()
     holds: tuple[Hold, ...] = ()
-    approval_asked_at: UtcTime | None = None
-    approve_by: UtcTime | None = None
+    approval_asked_at: Moment | None = None
+    approve_by: Moment | None = None
     approved_by: str | None = None
     chosen: Chosen | None = None
-    reminded_at: UtcTime | None = None
+    reminded_at: Moment | None = None
     outcome: NegotiationOutcome | None = None
     reason: str | None = None
-    closed_at: UtcTime | None = None
-    history: tuple[Step, ...] = ()
+    closed_at: Moment | None = None
+    log: str = ""
 
     @property
     def ended(self) -> bool:
         return self.state in ENDED
+
+    @property
+    def plan(self) -> Terms | None:
+        return terms_of(self.terms) if self.terms else None
+
+    @property
+    def history(self) -> tuple[Step, ...]:
+        return history.steps_of(self.log)
 
     @property
     def round(self) -> Round | None:
@@ -162,15 +164,15 @@ class Case(_Part):
         """Numbers are the ladder's own: a round that had nothing to offer was never shown."""
         return next((one for one in self.rounds if one.number == number), None)
 
-    def record(self, at: datetime, what: str, **facts: Any) -> Case:
-        return self.model_copy(update={"history": history.append(self.history, at, what, facts)})
+    def record(self, at: datetime, what: str, facts: Mapping[str, Any], **changed: Any) -> Case:
+        """The case with one more step in its history, and with what it changes; ``facts`` are plain JSON values."""
+        return self.model_copy(update={"log": history.append(self.log, at, what, facts), **changed})
 
     def move(self, to: CaseState, at: datetime, what: str, facts: Mapping[str, Any], **changed: Any) -> Case:
         """The case after an allowed move, the step written into its history; raises ``MoveRefused``."""
         if to not in MOVES[self.state]:
             raise MoveRefused(self.state, to)
-        moved = self.model_copy(update={"state": to, **changed})
-        return moved.record(at, what, **facts)
+        return self.record(at, what, facts, state=to, **changed)
 
 
 def negotiation_id(shop: str, order_id: str, natural_key: str) -> str:

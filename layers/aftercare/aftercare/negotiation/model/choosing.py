@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from aftercare.events.vocabulary import Arm, OptionKind, RefundKind, RefundReason, RefundStage, Trigger
 from aftercare.kernel.ids import stable_fraction
@@ -25,10 +24,15 @@ from aftercare.negotiation.model.plans import (
     RoundPlan,
     ShopPolicy,
     Situation,
+    Terms,
 )
 from aftercare.rulepacks.negotiation import NegotiationRules
 
+ASK_FOR_MONEY = frozenset({RefundKind.REFUND_ONLY, RefundKind.RETURN_AND_REFUND})
 BUYER_WINDOW = timedelta(days=30)
+MOST_CASES = 5
+"""Plans are looked at for so many cases of an order: it is one item of at most 400 KB (DynamoDB), and such a case, at
+its very largest, takes 55 of them."""
 MOST_COUNTERS = 90
 """An offer and its counters are one transaction, of at most 100 writes (DynamoDB)."""
 
@@ -54,12 +58,30 @@ class WhyNot(StrEnum):
     ORDER_CANCELLED = "order_cancelled"
 
 
-@dataclass(frozen=True, slots=True)
-class BuyerRecord:
-    """What is known of the buyer beyond this order: promises of late, by case, and whether orders came before."""
+class BuyerRecord(NamedTuple):
+    """What is known of the buyer beyond this order: promises of late, by case, and whether orders came before.
 
-    promises: Mapping[str, tuple[datetime, int]] = field(default_factory=dict)
-    has_earlier_order: bool = False
+    None is what nobody has looked up: most decisions need neither.
+    """
+
+    promises: Mapping[str, tuple[datetime, int]] | None = None
+    has_earlier_order: bool | None = None
+
+
+class PromisesNeeded(Exception):
+    """The decision depends on the buyer's promises: read them, and decide again."""
+
+    def __init__(self, buyer: str) -> None:
+        super().__init__("the buyer's promises were not read")
+        self.buyer = buyer
+
+
+class EarlierOrderNeeded(Exception):
+    """The decision depends on whether the buyer had ordered before this purchase: ask, and decide again."""
+
+    def __init__(self, purchase: Purchase) -> None:
+        super().__init__("nobody has asked whether the buyer is new")
+        self.purchase = purchase
 
 
 class Wording(Protocol):
@@ -69,20 +91,21 @@ class Wording(Protocol):
         """The message that presents an offer, with the words that the buyer may apply again at any time."""
 
 
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """Everything a decision needs that the order itself does not hold. ``spent`` names counters that are full."""
+class Surroundings(NamedTuple):
+    """Everything a decision needs that the order itself does not hold.
+
+    ``spent`` names counters that are full; ``wording`` is None where no offer can come of the decision.
+    """
 
     now: datetime
     policy: ShopPolicy
     rules: NegotiationRules
-    wording: Wording
-    buyer: BuyerRecord = field(default_factory=BuyerRecord)
+    wording: Wording | None = None
+    buyer: BuyerRecord = BuyerRecord()
     spent: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """Why one plan was taken (``reason`` None) or passed over."""
 
     plan_id: str
@@ -90,8 +113,7 @@ class Verdict:
     reason: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class OfferedRound:
+class OfferedRound(NamedTuple):
     """The options of a ladder's round, worked out, and the counters that must hold their dearest cost."""
 
     number: int
@@ -99,9 +121,9 @@ class OfferedRound:
     holds: tuple[Hold, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """``plan`` and ``round`` are set for an offer; a hold-out has the plan alone."""
+class Choice(NamedTuple):
+    """``plan`` and ``round`` are set for an offer, and for a hold-out, which would get it; an ``answer_by`` has only
+    the offer."""
 
     arm: Arm
     why_not: str | None
@@ -112,7 +134,10 @@ class Choice:
 
 
 def choose(order: Order, case: Case, around: Surroundings) -> Choice:
-    """The first plan by priority that matches, is affordable and leaves time to answer; else why there is none."""
+    """The first plan by priority that matches, is affordable and leaves time to answer; else why there is none.
+
+    Raises ``EarlierOrderNeeded`` or ``PromisesNeeded`` where a plan turns on what was not looked up.
+    """
     asked = asked_of(order, case)
     refusal = _refused_outright(order, asked, around)
     if refusal is not None:
@@ -149,7 +174,7 @@ def _held_out(order: Order, case: Case, plan: Plan) -> bool:
 
 
 def next_round(
-    order: Order, case: Case, plan: Plan, number: int, around: Surroundings
+    order: Order, case: Case, plan: Terms, number: int, around: Surroundings
 ) -> tuple[OfferedRound | None, str | None]:
     """The first round of the ladder from ``number`` on that still has an option to show, or why there is none."""
     base = asked_amount(order, case)
@@ -160,7 +185,7 @@ def next_round(
             reason = reason or why
             continue
         holds = _holds(order, case, plan, options, around)
-        blocked = _blocked(holds, case, plan, options, around)
+        blocked = _blocked(holds, order, case, plan, options, around)
         if blocked is None:
             return OfferedRound(index, options, holds), None
         reason = blocked
@@ -185,7 +210,7 @@ def asked_amount(order: Order, case: Case) -> Money:
     return remaining if asked is None else min(asked.amount, remaining)
 
 
-def answer_deadline(asked: Asked | None, plan: Plan, around: Surroundings) -> datetime | None:
+def answer_deadline(asked: Asked | None, plan: Terms, around: Surroundings) -> datetime | None:
     """When the offer ends: safely before the marketplace's own deadline; None where that leaves too little time."""
     answering = around.rules.answering
     answer_by = around.now + timedelta(minutes=plan.answer_minutes)
@@ -220,18 +245,12 @@ def _refused_outright(order: Order, asked: Asked | None, around: Surroundings) -
         return WhyNot.SUPPRESSED
     if not same_currency(order, asked):
         return WhyNot.CURRENCY_MISMATCH
-    if (
-        asked is not None
-        and asked.amount.minor == 0
-        and asked.kind
-        in (
-            RefundKind.REFUND_ONLY,
-            RefundKind.RETURN_AND_REFUND,
-        )
-    ):
+    if asked is not None and asked.kind in ASK_FOR_MONEY and asked.amount.minor == 0:
         return WhyNot.NOTHING_ASKED
     if remaining.minor == 0:
         return WhyNot.NOTHING_LEFT
+    if len(order.cases) > MOST_CASES:
+        return WhyNot.ORDER_OVER_LIMIT
     return None
 
 
@@ -251,12 +270,15 @@ def _mismatch(situation: Situation, order: Order, case: Case, asked: Asked | Non
         ("amount_to", situation.amount_to is None or _same_currency_ge(situation.amount_to, amount)),
         ("categories", not situation.categories or bool(set(situation.categories) & {one.category for one in lines})),
         ("items", not situation.items or bool(set(situation.items) & {one.item for one in lines})),
-        ("buyers", not situation.buyers or bool(set(situation.buyers) & _segments(purchase, around.buyer))),
         ("anomalies", _within(tuple(kind.value for kind in situation.anomalies), case.trigger.anomaly)),
         ("valid_from", situation.valid_from is None or situation.valid_from <= around.now),
         ("valid_until", situation.valid_until is None or around.now < situation.valid_until),
     )
-    return next((name for name, holds in held if not holds), None)
+    mismatch = next((name for name, holds in held if not holds), None)
+    if mismatch is None and not _is_wanted(situation.buyers, purchase, around.buyer):
+        # looked at last: it may have to be asked for
+        return "buyers"
+    return mismatch
 
 
 def _within(
@@ -270,19 +292,26 @@ def _same_currency_ge(one: Money, other: Money) -> bool:
     return one.currency == other.currency and one >= other
 
 
-def _segments(purchase: Purchase, buyer: BuyerRecord) -> set[BuyerSegment]:
-    segments: set[BuyerSegment] = {"returning" if buyer.has_earlier_order else "new"}
-    return segments | {"flagged"} if "buyer_flagged" in purchase.flags else segments
+def _is_wanted(segments: Sequence[BuyerSegment], purchase: Purchase, buyer: BuyerRecord) -> bool:
+    """Whether the buyer is in one of the segments; of a buyer that nobody names no earlier order is known."""
+    if not segments or ("flagged" in segments and "buyer_flagged" in purchase.flags):
+        return True
+    asked_for = {"new", "returning"}.intersection(segments)
+    if len(asked_for) != 1:
+        return bool(asked_for)
+    if buyer.has_earlier_order is None and purchase.buyer:
+        raise EarlierOrderNeeded(purchase)
+    return ("returning" if buyer.has_earlier_order else "new") in asked_for
 
 
 def _options(
-    order: Order, case: Case, plan: Plan, ladder_round: RoundPlan, number: int, base: Money, around: Surroundings
+    order: Order, case: Case, plan: Terms, ladder_round: RoundPlan, number: int, base: Money, around: Surroundings
 ) -> tuple[tuple[Option, ...], str | None]:
     options: list[Option] = []
     reason: str | None = None
     allowance = _allowance(order, plan, around)
     asked = asked_of(order, case)
-    money_was_asked = asked is not None and asked.kind in (RefundKind.REFUND_ONLY, RefundKind.RETURN_AND_REFUND)
+    money_was_asked = asked is not None and asked.kind in ASK_FOR_MONEY
     for index, wanted in enumerate(ladder_round.options, start=1):
         option = _option(wanted, f"r{number}o{index}", base, allowance)
         if isinstance(wanted, FullRefund) and not money_was_asked:
@@ -295,7 +324,7 @@ def _options(
     return tuple(options), reason
 
 
-def _allowance(order: Order, plan: Plan, around: Surroundings) -> Money:
+def _allowance(order: Order, plan: Terms, around: Surroundings) -> Money:
     """How much compensation this order may still get, by the guardrails and the plan's own limit."""
     purchase, given = order.purchase, order.compensation_given
     if purchase is None or given is None:
@@ -348,7 +377,9 @@ def _partial_amount(wanted: PartialRefund, base: Money, allowance: Money) -> Mon
     return Money(minor=minor, currency=base.currency) if minor >= minimum else None
 
 
-def _holds(order: Order, case: Case, plan: Plan, options: tuple[Option, ...], around: Surroundings) -> tuple[Hold, ...]:
+def _holds(
+    order: Order, case: Case, plan: Terms, options: tuple[Option, ...], around: Surroundings
+) -> tuple[Hold, ...]:
     """The counters that the plan names, each holding the round's dearest cost."""
     dearest = max(option.cost.minor for option in options)
     day = local_day(around.now, around.policy.zone).isoformat()
@@ -359,7 +390,7 @@ def _holds(order: Order, case: Case, plan: Plan, options: tuple[Option, ...], ar
     return tuple(holds)
 
 
-def ceilings_of(hold: Hold, plan: Plan, policy: ShopPolicy) -> Allowance:
+def ceilings_of(hold: Hold, plan: Terms, policy: ShopPolicy) -> Allowance:
     """The ceiling that the counter of a hold must keep."""
     family, name, *_ = hold.counter.split("/")
     if family == "budget":
@@ -369,7 +400,7 @@ def ceilings_of(hold: Hold, plan: Plan, policy: ShopPolicy) -> Allowance:
 
 
 def _blocked(
-    holds: tuple[Hold, ...], case: Case, plan: Plan, options: tuple[Option, ...], around: Surroundings
+    holds: tuple[Hold, ...], order: Order, case: Case, plan: Terms, options: tuple[Option, ...], around: Surroundings
 ) -> str | None:
     currency = options[0].cost.currency
     if len(holds) > MOST_COUNTERS:
@@ -384,20 +415,29 @@ def _blocked(
         ):
             return f"{WhyNot.BUDGET_SPENT}:{hold.counter}"
     dearest = max((option.cost for option in options), key=lambda cost: cost.minor)
-    return _buyer_over_limit(plan.limits.per_buyer_30_days, case, dearest, around)
+    over_limit = _is_buyer_over_limit(plan.limits.per_buyer_30_days, order, case, dearest, around)
+    return WhyNot.BUYER_OVER_LIMIT if over_limit else None
 
 
-def _buyer_over_limit(limit: Allowance | None, case: Case, dearest: Money, around: Surroundings) -> str | None:
+def _is_buyer_over_limit(
+    limit: Allowance | None, order: Order, case: Case, dearest: Money, around: Surroundings
+) -> bool:
     if limit is None:
-        return None
+        return False
+    promises = around.buyer.promises
+    if promises is None:
+        buyer = order.purchase.buyer if order.purchase else ""
+        if buyer:
+            raise PromisesNeeded(buyer)
+        promises = {}
     since = around.now - BUYER_WINDOW
-    others = {of: promise for of, promise in around.buyer.promises.items() if of != case.negotiation_id}
+    others = {of: promise for of, promise in promises.items() if of != case.negotiation_id}
     recent = [minor for at, minor in others.values() if at > since]
     too_many = limit.cases is not None and len(recent) + 1 > limit.cases
     too_much = limit.amount is not None and (
         limit.amount.currency != dearest.currency or sum(recent) + dearest.minor > limit.amount.minor
     )
-    return WhyNot.BUYER_OVER_LIMIT if too_many or too_much else None
+    return too_many or too_much
 
 
 def _overall(verdicts: Sequence[Verdict]) -> str:

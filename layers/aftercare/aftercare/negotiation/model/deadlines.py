@@ -4,15 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from aftercare.negotiation.model.cases import (
-    Case,
-    CaseState,
-)
-from aftercare.negotiation.model.choosing import (
-    Surroundings,
-    asked_of,
-    last_moment,
-)
+from aftercare.negotiation.model.cases import Case, CaseState
+from aftercare.negotiation.model.choosing import Surroundings, asked_of, last_moment
 from aftercare.negotiation.model.drafts import NoSuchCase
 from aftercare.negotiation.model.orders import Order
 from aftercare.rulepacks.negotiation import NegotiationRules

@@ -5,21 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
 from aftercare.kernel.envelope import EventData
 from aftercare.kernel.errors import DomainError
 from aftercare.kernel.money import Money
-from aftercare.negotiation.model.cases import (
-    Case,
-    Hold,
-)
-from aftercare.negotiation.model.choosing import (
-    Surroundings,
-    asked_of,
-    ceilings_of,
-)
+from aftercare.negotiation.model.cases import Case, Hold
+from aftercare.negotiation.model.choosing import Surroundings, asked_of, ceilings_of
 from aftercare.negotiation.model.orders import Order
-from aftercare.negotiation.model.plans import Allowance, Plan
+from aftercare.negotiation.model.plans import Allowance, Terms
 
 
 class NoSuchCase(DomainError):
@@ -42,8 +36,7 @@ class NotNow(DomainError):
     """The platform has stepped in; the offer waits."""
 
 
-@dataclass(frozen=True, slots=True)
-class HoldChange:
+class HoldChange(NamedTuple):
     """What a counter gains (or gives back, below zero), and the ceiling it must keep when it gains."""
 
     counter: str
@@ -54,9 +47,9 @@ class HoldChange:
     """Nothing is counted: the write is only refused where there would be no room."""
 
 
-@dataclass(frozen=True, slots=True)
-class BuyerPromise:
-    """What the buyer's record of promises shall say of one case; None removes it."""
+class BuyerPromise(NamedTuple):
+    """What the buyer's record of promises shall say of one case: ``at`` is when it was first made, ``minor`` what it
+    may cost; None withdraws it."""
 
     buyer: str
     negotiation_id: str
@@ -64,8 +57,7 @@ class BuyerPromise:
     minor: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     order: Order
     said: tuple[EventData, ...] = ()
     holds: tuple[HoldChange, ...] = ()
@@ -90,12 +82,12 @@ class Draft:
         changes = tuple(change for change in self.holds.values() if change.cases or change.minor)
         return Decision(self.order, tuple(self.said), changes, self.promise)
 
-    def probe(self, holds: Sequence[Hold], plan: Plan) -> None:
+    def probe(self, holds: Sequence[Hold], plan: Terms) -> None:
         for one in holds:
             ceiling = ceilings_of(one, plan, self.around.policy)
             self.holds[one.counter] = HoldChange(one.counter, one.cases, one.minor, ceiling, probe=True)
 
-    def hold(self, holds: Sequence[Hold], sign: int, plan: Plan) -> None:
+    def hold(self, holds: Sequence[Hold], sign: int, plan: Terms) -> None:
         for one in holds:
             known = self.holds.get(one.counter)
             self.holds[one.counter] = HoldChange(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from aftercare.events.negotiation import (
     NegotiationClosed,
@@ -11,32 +12,23 @@ from aftercare.events.negotiation import (
     OffersExpired,
     PlanVersion,
 )
-from aftercare.events.vocabulary import (
-    Arm,
-    NegotiationOutcome,
-    OptionKind,
-    SettlementResult,
-)
+from aftercare.events.vocabulary import Arm, NegotiationOutcome, OptionKind, SettlementResult
 from aftercare.kernel.money import Money
-from aftercare.negotiation.model.cases import (
-    Case,
-    CaseState,
-)
+from aftercare.negotiation.model.cases import Case, CaseState
 from aftercare.negotiation.model.drafts import BuyerPromise, Draft, requested
-from aftercare.negotiation.model.plans import Plan
+from aftercare.negotiation.model.plans import Terms
 
 
 def end(draft: Draft, case: Case, state: CaseState, outcome: NegotiationOutcome, reason: str | None) -> None:
     if not case.announced:
         case = case.model_copy(update={"why_not": case.why_not or reason, "requested": requested(draft.order, case)})
         case = announce(draft, case)
-    unspent = state not in (CaseState.SETTLED, CaseState.NEEDS_HUMAN)
-    if unspent and case.rounds and case.plan is not None:
+    changed: dict[str, Any] = {"outcome": outcome, "reason": reason, "closed_at": draft.now}
+    if state is not CaseState.SETTLED and case.rounds and case.plan is not None:
         draft.hold(case.holds, -1, case.plan)
         note_promise(draft, case.plan, case, None)
-        case = case.model_copy(update={"holds": ()})
+        changed["holds"] = ()
     facts = {"outcome": outcome.value, "reason": reason}
-    changed = {"outcome": outcome, "reason": reason, "closed_at": draft.now}
     ended = case.move(state, draft.now, "closed", facts, **changed)
     draft.order = draft.order.with_case(ended)
     say_closed(draft, ended, outcome)
@@ -96,10 +88,11 @@ def announce(draft: Draft, case: Case) -> Case:
     return case.model_copy(update={"announced": True})
 
 
-def note_promise(draft: Draft, plan: Plan, case: Case, minor: int | None) -> None:
+def note_promise(draft: Draft, plan: Terms, case: Case, minor: int | None) -> None:
     if plan.limits.per_buyer_30_days is None or draft.order.purchase is None or not draft.order.purchase.buyer:
         return
-    draft.promise = BuyerPromise(draft.order.purchase.buyer, case.negotiation_id, draft.now, minor)
+    first_made_at = case.rounds[0].presented_at if case.rounds else draft.now
+    draft.promise = BuyerPromise(draft.order.purchase.buyer, case.negotiation_id, first_made_at, minor)
 
 
 def _sum(amounts: Sequence[Money]) -> Money | None:

@@ -14,7 +14,7 @@ from aftercare.events.refunds import (
 )
 from aftercare.events.shipments import ShipmentAnomalyRaised
 from aftercare.events.support import SupportContacted
-from aftercare.events.vocabulary import AcceptedVia, ContactTopic, OfferChoice, Trigger
+from aftercare.events.vocabulary import AcceptedVia, AnomalyKind, ContactTopic, OfferChoice, Trigger
 from aftercare.kernel.envelope import Event, EventData
 from aftercare.kernel.records import remember
 from aftercare.negotiation.model.answering import accept, decline
@@ -34,6 +34,8 @@ from aftercare.negotiation.model.proceeding import open_or_join, proceed
 from aftercare.negotiation.model.references import OfferReference
 from aftercare.negotiation.model.settling import record_settlement
 
+MOST_TRIGGERS = 40
+"""After so many a further contact or anomaly is nothing to negotiate about: the order remembers each of them."""
 CONTACT_TOPICS = frozenset({ContactTopic.AFTER_SALE, ContactTopic.SHIPPING})
 
 
@@ -83,7 +85,7 @@ def _fold(draft: Draft, event: Event[EventData]) -> None:  # noqa: C901  one lin
                 key = f"support/{data.session_id}"
                 open_or_join(draft, Trigger.SUPPORT_CONTACTED, key, session_id=data.session_id)
         case ShipmentAnomalyRaised():
-            if data.notify and _planned(draft, Trigger.PARCEL_ANOMALY):
+            if data.notify and _planned(draft, Trigger.PARCEL_ANOMALY, data.kind):
                 key = f"anomaly/{data.anomaly_id}"
                 open_or_join(draft, Trigger.PARCEL_ANOMALY, key, anomaly_id=data.anomaly_id, anomaly=data.kind.value)
         case SettlementRecorded():
@@ -120,6 +122,8 @@ def _fold_answer(draft: Draft, data: OfferAnswered) -> None:
         return
 
 
-def _planned(draft: Draft, trigger: Trigger) -> bool:
+def _planned(draft: Draft, trigger: Trigger, anomaly: AnomalyKind | None = None) -> bool:
     # without a plan for it, a contact or an anomaly is no case: most of them never ask for anything
-    return any(trigger in plan.situation.triggers for plan in draft.around.policy.plans)
+    if len(draft.order.triggers) >= MOST_TRIGGERS:
+        return False
+    return draft.around.policy.answers(trigger, anomaly)

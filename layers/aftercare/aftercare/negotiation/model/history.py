@@ -1,4 +1,7 @@
-"""A case's history: append-only, every step sealed with the one before it, so that a missing step shows."""
+"""A case's history: append-only, every step sealed with the one before it, so that a missing step shows.
+
+It is kept as text, a line a step, ``{seal} [at, what, facts]``: a decision adds to it, and hardly ever reads it.
+"""
 
 from __future__ import annotations
 
@@ -6,38 +9,49 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
-
-from pydantic import BaseModel, ConfigDict
+from typing import Any, NamedTuple
 
 from aftercare.kernel.errors import DomainError
-from aftercare.kernel.times import UtcTime, to_text
+from aftercare.kernel.times import to_text
 
 FIRST_SEAL = "0" * 64
+_ENCODER = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 
 class BrokenHistory(DomainError):
     """The steps do not form an unbroken chain."""
 
 
-class Step(BaseModel):
-    """One thing that happened to a case; ``seal`` covers it and every step before."""
-
-    model_config = ConfigDict(frozen=True)
+class Step(NamedTuple):
+    """One thing that happened; ``at`` is RFC 3339 text in UTC, ``seal`` covers the step and every one before."""
 
     number: int
-    at: UtcTime
+    at: str
     what: str
     facts: dict[str, Any]
     seal: str
 
 
-def append(steps: tuple[Step, ...], at: datetime, what: str, facts: Mapping[str, Any]) -> tuple[Step, ...]:
-    """``facts`` must be plain JSON values: they are sealed as JSON text."""
-    number = len(steps) + 1
-    before = steps[-1].seal if steps else FIRST_SEAL
-    plain = json.loads(json.dumps(dict(facts), ensure_ascii=False))
-    return (*steps, Step(number=number, at=at, what=what, facts=plain, seal=_seal(before, number, at, what, plain)))
+def append(log: str, at: datetime, what: str, facts: Mapping[str, Any]) -> str:
+    """The history with one more step; ``facts`` must be plain JSON values."""
+    lines = _lines(log)
+    before = lines[-1].partition(" ")[0] if lines else FIRST_SEAL
+    seal = _seal(before, len(lines) + 1, to_text(at), what, facts)
+    return f"{log}{seal} {_ENCODER.encode([to_text(at), what, facts])}\n"
+
+
+def steps_of(log: str) -> tuple[Step, ...]:
+    steps = []
+    for number, line in enumerate(_lines(log), start=1):
+        seal, _, text = line.partition(" ")
+        at, what, facts = json.loads(text)
+        steps.append(Step(number, at, what, facts, seal))
+    return tuple(steps)
+
+
+def _lines(log: str) -> list[str]:
+    # not splitlines: a text may hold other characters that end a line
+    return log.split("\n")[:-1]
 
 
 def verify(steps: Sequence[Step]) -> None:
@@ -49,8 +63,5 @@ def verify(steps: Sequence[Step]) -> None:
         before = step.seal
 
 
-def _seal(before: str, number: int, at: datetime, what: str, facts: Mapping[str, Any]) -> str:
-    content = json.dumps(
-        [before, number, to_text(at), what, facts], ensure_ascii=False, sort_keys=True, separators=(",", ":")
-    )
-    return hashlib.sha256(content.encode()).hexdigest()
+def _seal(before: str, number: int, at: str, what: str, facts: Mapping[str, Any]) -> str:
+    return hashlib.sha256(_ENCODER.encode([before, number, at, what, facts]).encode()).hexdigest()

@@ -15,14 +15,7 @@ from math import sqrt
 from statistics import NormalDist
 from typing import Any
 
-from aftercare.events.vocabulary import (
-    Arm,
-    NegotiationOutcome,
-    OptionKind,
-    RefundOutcome,
-    SettlementResult,
-    Trigger,
-)
+from aftercare.events.vocabulary import Arm, NegotiationOutcome, OptionKind, RefundOutcome, SettlementResult, Trigger
 from aftercare.kernel.money import Money
 from aftercare.negotiation.model.cases import Case
 from aftercare.negotiation.model.orders import Order

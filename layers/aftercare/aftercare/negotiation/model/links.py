@@ -11,7 +11,7 @@ import hashlib
 import hmac
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from aftercare.kernel.errors import DomainError
 
@@ -24,8 +24,7 @@ class UnknownLink(DomainError):
     """The token is not one of ours, whatever the reason: the page never says which."""
 
 
-@dataclass(frozen=True, slots=True)
-class OfferLink:
+class OfferLink(NamedTuple):
     """What a link opens."""
 
     shop: str
@@ -34,8 +33,7 @@ class OfferLink:
     round: int
 
 
-@dataclass(frozen=True, slots=True)
-class LinkKeys:
+class LinkKeys(NamedTuple):
     """``current`` is the id of the key that signs; ``keys`` holds every key that still opens links."""
 
     current: str

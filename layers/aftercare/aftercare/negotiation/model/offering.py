@@ -5,49 +5,34 @@ from __future__ import annotations
 import hashlib
 from datetime import datetime, timedelta
 
-from aftercare.events.negotiation import (
-    Coupon,
-    OfferOption,
-    OffersPresented,
-)
-from aftercare.events.vocabulary import (
-    NegotiationOutcome,
-)
-from aftercare.negotiation.model.cases import (
-    Case,
-    CaseState,
-    Option,
-    Round,
-)
-from aftercare.negotiation.model.choosing import (
-    OfferedRound,
-    choose,
-)
+from aftercare.events.negotiation import Coupon, OfferOption, OffersPresented
+from aftercare.events.vocabulary import NegotiationOutcome
+from aftercare.kernel.errors import DomainError
+from aftercare.kernel.times import to_text
+from aftercare.negotiation.model.cases import Case, CaseState, Option, Round
+from aftercare.negotiation.model.choosing import OfferedRound, choose
 from aftercare.negotiation.model.drafts import Draft, requested
 from aftercare.negotiation.model.endings import announce, end, note_promise
-from aftercare.negotiation.model.plans import Plan
+from aftercare.negotiation.model.plans import Terms
 
 DEFAULT_LOCALE = "zh"
+LONGEST_REASON = 80
+"""Characters of why a plan was passed over: a shop has up to a hundred, and a case keeps what it considered."""
 
 
 def choose_and_offer(draft: Draft, case: Case) -> None:
     choice = choose(draft.order, case, draft.around)
     plan = choice.plan
-    case = case.model_copy(
-        update={
-            "arm": choice.arm,
-            "why_not": choice.why_not,
-            "plan": plan,
-            "rules": draft.around.rules.id,
-            "requested": requested(draft.order, case),
-        }
-    ).record(
+    verdicts = [[verdict.plan_id, verdict.version, _cut(verdict.reason)] for verdict in choice.verdicts]
+    case = case.record(
         draft.now,
         "considered",
-        rules=draft.around.rules.id,
-        arm=choice.arm.value,
+        {"rules": draft.around.rules.id, "arm": choice.arm.value, "why_not": choice.why_not, "plans": verdicts},
+        arm=choice.arm,
         why_not=choice.why_not,
-        plans=[[verdict.plan_id, verdict.version, verdict.reason] for verdict in choice.verdicts],
+        terms=plan.terms if plan else None,
+        rules=draft.around.rules.id,
+        requested=requested(draft.order, case),
     )
     case = announce(draft, case)
     if plan is None or choice.round is None or choice.answer_by is None:
@@ -65,12 +50,18 @@ def choose_and_offer(draft: Draft, case: Case) -> None:
         present(draft, case, plan, choice.round, choice.answer_by)
 
 
-def present(draft: Draft, case: Case, plan: Plan, offered: OfferedRound, until: datetime) -> None:
+def _cut(reason: str | None) -> str | None:
+    return reason[:LONGEST_REASON] if reason else None
+
+
+def present(draft: Draft, case: Case, plan: Terms, offered: OfferedRound, until: datetime) -> None:
     purchase = draft.order.purchase
-    policy = draft.around.policy
+    policy, wording = draft.around.policy, draft.around.wording
+    if wording is None:
+        raise DomainError("no offer can be made where there are no words for it")
     locale = (purchase.locale if purchase else None) or policy.locale or DEFAULT_LOCALE
     zone = (purchase.time_zone if purchase else None) or policy.zone
-    text = draft.around.wording.offer_text(locale, zone, plan.opening.in_language(locale), offered.options, until)
+    text = wording.offer_text(locale, zone, plan.opening.in_language(locale), offered.options, until)
     digest = hashlib.sha256(text.encode()).hexdigest()
     shown = Round(
         number=offered.number,
@@ -90,8 +81,8 @@ def present(draft: Draft, case: Case, plan: Plan, offered: OfferedRound, until: 
         "plan": plan.plan_id,
         "plan_version": plan.version,
         "rules": case.rules,
-        "options": [option.model_dump(mode="json", exclude_none=True) for option in shown.options],
-        "answer_by": shown.model_dump(mode="json")["answer_by"],
+        "options": {option.option_id: _in_short(option) for option in shown.options},
+        "answer_by": to_text(until),
         "text_sha256": digest,
     }
     presented = case.move(
@@ -108,6 +99,13 @@ def present(draft: Draft, case: Case, plan: Plan, offered: OfferedRound, until: 
             text_sha256=digest,
         )
     )
+
+
+def _in_short(option: Option) -> str:
+    """The option as it is sealed: its kind, and what the buyer gets."""
+    if option.coupon_value is not None:
+        return f"{option.kind.value} {option.coupon_value} {option.coupon_days} days"
+    return option.kind.value if option.amount is None else f"{option.kind.value} {option.amount}"
 
 
 def _as_said(option: Option) -> OfferOption:

@@ -9,8 +9,6 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
-
 from aftercare.events.orders import OrderPaid
 from aftercare.events.refunds import RefundDecided, RefundRequested, RefundUpdated
 from aftercare.events.vocabulary import (
@@ -22,25 +20,21 @@ from aftercare.events.vocabulary import (
     SettlementResult,
 )
 from aftercare.kernel.money import Money
-from aftercare.kernel.times import UtcTime
 from aftercare.negotiation.model.cases import Case
+from aftercare.negotiation.model.parts import Moment, Part
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
-
-class PurchaseLine(_Part):
+class PurchaseLine(Part):
     line_id: str
     item: str
     category: str
 
 
-class Purchase(_Part):
+class Purchase(Part):
     """What the buyer paid for."""
 
     buyer: str
-    paid_at: UtcTime
+    paid_at: Moment
     amount: Money
     locale: str | None = None
     time_zone: str | None = None
@@ -62,16 +56,15 @@ class Purchase(_Part):
         )
 
 
-class Asked(_Part):
+class Asked(Part):
     """What a refund request asks for, at one revision."""
 
-    buyer: str
     kind: RefundKind
     stage: RefundStage
     reason: RefundReason
     amount: Money
-    requested_at: UtcTime
-    respond_by: UtcTime | None
+    requested_at: Moment
+    respond_by: Moment | None
     revision: int
     line_ids: tuple[str, ...] = ()
     """Empty: the whole order."""
@@ -79,7 +72,6 @@ class Asked(_Part):
     @classmethod
     def of(cls, data: RefundRequested | RefundUpdated) -> Asked:
         return cls(
-            buyer=data.buyer,
             kind=data.kind,
             stage=data.stage,
             reason=data.reason.code,
@@ -94,14 +86,14 @@ class Asked(_Part):
         return (self.kind, self.reason, self.amount) == (other.kind, other.reason, other.amount)
 
 
-class Decided(_Part):
+class Decided(Part):
     """How a request ended at the marketplace."""
 
     outcome: RefundOutcome
     revision: int
 
 
-class Refunded(_Part):
+class Refunded(Part):
     """Money that went back to the buyer, as the marketplace tells it; without an amount it did not say how much."""
 
     amount: Money | None
@@ -117,33 +109,40 @@ class Refunded(_Part):
         )
 
 
-class Request(_Part):
-    """All that is known of one refund request. ``first`` is None while only later news of it has arrived."""
+class Request(Part):
+    """All that is known of one refund request. ``first`` is None while only later news of it has arrived, ``since``
+    while there is none that is newer than ``first``."""
 
     first: Asked | None = None
-    latest: Asked | None = None
+    since: Asked | None = None
     decided: Decided | None = None
 
     @property
+    def latest(self) -> Asked | None:
+        return self.since or self.first
+
+    @property
     def changed(self) -> bool:
-        return self.first is not None and self.latest is not None and not self.latest.asks_the_same_as(self.first)
+        return self.first is not None and self.since is not None and not self.since.asks_the_same_as(self.first)
 
     def asked(self, asked: Asked, *, opening: bool) -> Request:
         latest = asked if self.latest is None or _newer(asked, self.latest) else self.latest
         first = asked if opening and (self.first is None or _newer(self.first, asked)) else self.first
-        return Request(first=first, latest=latest, decided=self.decided)
+        return Request(first=first, since=None if latest == first else latest, decided=self.decided)
 
 
 def _newer(one: Asked, other: Asked) -> bool:
+    if one.revision != other.revision:
+        return one.revision > other.revision
     # a revision that was told twice with different content: any rule will do, so long as arrival does not decide
-    return (one.revision, one.model_dump_json()) > (other.revision, other.model_dump_json())
+    return one.model_dump_json() > other.model_dump_json()
 
 
-class Intervention(_Part):
+class Intervention(Part):
     """The platform steps into an order between two moments; either may arrive first."""
 
-    opened_at: UtcTime | None = None
-    closed_at: UtcTime | None = None
+    opened_at: Moment | None = None
+    closed_at: Moment | None = None
 
     @property
     def is_open(self) -> bool:
@@ -156,7 +155,7 @@ class Intervention(_Part):
         return self.opened_at, self.closed_at
 
 
-class Commitment(_Part):
+class Commitment(Part):
     """What we have set out to give for one step of a case, from the intent on."""
 
     negotiation_id: str
@@ -187,14 +186,14 @@ class Commitment(_Part):
         return self.money if self.kind is OptionKind.PARTIAL_REFUND else Money.zero(self.cash.currency)
 
 
-class Order(_Part):
+class Order(Part):
     """The whole aggregate: one item of the table. Every decision about the order is one conditional write of it."""
 
     shop: str
     order_id: str
     seen: tuple[str, ...] = ()
     purchase: Purchase | None = None
-    cancelled_at: UtcTime | None = None
+    cancelled_at: Moment | None = None
     requests: Mapping[str, Request] = {}
     interventions: Mapping[str, Intervention] = {}
     refunded_elsewhere: Mapping[str, Refunded] = {}

@@ -11,18 +11,16 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
-
 from aftercare.events.negotiation import SettlementRecorded
 from aftercare.events.vocabulary import OptionKind, SettlementResult
 from aftercare.kernel.errors import DomainError
 from aftercare.kernel.money import Money
 from aftercare.kernel.ports import Action, ActionOutcome, ActionStatus, ActionType
-from aftercare.kernel.times import UtcTime
 from aftercare.negotiation.model import history
 from aftercare.negotiation.model.cases import Case
 from aftercare.negotiation.model.history import Step
 from aftercare.negotiation.model.orders import Commitment, Order
+from aftercare.negotiation.model.parts import Moment, Part
 from aftercare.rulepacks.negotiation import SettlementRules
 
 
@@ -63,6 +61,12 @@ TAKES_FROM_CAP = MONEY_LEAVES | {OptionKind.RETURN_AND_REFUND}
 REVOKES_COUPONS = frozenset({OptionKind.FULL_REFUND, OptionKind.RETURN_AND_REFUND})
 
 
+NOT_IN_TIME = "not_settled_in_time"
+UNCLAIMED_FOR = timedelta(minutes=1)
+"""The sweep's own interval. An intent is claimed in the moment in which it is written, or right after the one before
+it is done: one that still waits after this was left behind by a process that died."""
+
+
 class PayoutMoveRefused(DomainError):
     """The payout is in a state from which this cannot happen."""
 
@@ -76,9 +80,7 @@ class Claimed(DomainError):
     """Another delivery of the same message is calling the marketplace right now."""
 
 
-class Payout(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
+class Payout(Part):
     key: str
     shop: str
     order_id: str
@@ -87,19 +89,23 @@ class Payout(BaseModel):
     kind: OptionKind
     amount: Money | None = None
     content: Mapping[str, Any]
-    created_at: UtcTime
-    settle_by: UtcTime
+    created_at: Moment
+    settle_by: Moment
     state: PayoutState = PayoutState.INTENT
     attempts: int = 0
-    lease_until: UtcTime | None = None
-    retry_at: UtcTime | None = None
+    lease_until: Moment | None = None
+    retry_at: Moment | None = None
     reference: str | None = None
     reason: str | None = None
-    history: tuple[Step, ...] = ()
+    log: str = ""
 
     @property
     def final(self) -> bool:
         return self.state in FINAL
+
+    @property
+    def history(self) -> tuple[Step, ...]:
+        return history.steps_of(self.log)
 
     @property
     def action(self) -> Action:
@@ -116,8 +122,8 @@ class Payout(BaseModel):
     def move(self, to: PayoutState, at: datetime, facts: Mapping[str, Any], **changed: Any) -> Payout:
         if to not in MOVES[self.state]:
             raise PayoutMoveRefused(self.state, to)
-        steps = history.append(self.history, at, to.value, facts)
-        return self.model_copy(update={"state": to, "history": steps, **changed})
+        log = history.append(self.log, at, to.value, facts)
+        return self.model_copy(update={"state": to, "log": log, **changed})
 
     def claim(self, now: datetime, rules: SettlementRules) -> Payout:
         """The right to make one call, until the lease ends."""
@@ -128,7 +134,7 @@ class Payout(BaseModel):
         )
 
     def hold(self, now: datetime, reason: str, rules: SettlementRules) -> Payout:
-        """Waits for a person or the next hour; what a buyer accepted is never cancelled."""
+        """Waits for a person or the next hour, and is looked at again; what a buyer accepted is never cancelled."""
         retry_at = now + timedelta(minutes=rules.held_recheck)
         if self.state is PayoutState.HELD and self.reason == reason:
             return self.model_copy(update={"retry_at": retry_at})
@@ -152,18 +158,12 @@ class Payout(BaseModel):
             case ActionStatus.KEY_REUSED:
                 return self.move(PayoutState.NEEDS_HUMAN, now, known, reason="key_reused", **cleared)
         if now >= self.settle_by:
-            return self.given_up(now)
+            return self.needs_human(now, NOT_IN_TIME)
         retry_at = now + timedelta(minutes=rules.retry[min(max(self.attempts, 1), len(rules.retry)) - 1])
         waiting = {"reason": outcome.reason, "lease_until": None, "retry_at": retry_at}
         if self.state is PayoutState.UNKNOWN:
             return self.model_copy(update={**waiting, "attempts": self.attempts + 1})
         return self.move(PayoutState.UNKNOWN, now, {"reason": outcome.reason}, **waiting)
-
-    def given_up(self, now: datetime) -> Payout:
-        reason = "not_settled_in_time"
-        return self.move(
-            PayoutState.NEEDS_HUMAN, now, {"reason": reason}, reason=reason, lease_until=None, retry_at=None
-        )
 
     def needs_human(self, now: datetime, reason: str) -> Payout:
         return self.move(
@@ -181,7 +181,7 @@ class Payout(BaseModel):
         """When the payout wants to be looked at next."""
         match self.state:
             case PayoutState.INTENT:
-                return self.retry_at or self.created_at + timedelta(minutes=1)
+                return self.retry_at or self.created_at + UNCLAIMED_FOR
             case PayoutState.CALLING:
                 return self.lease_until
             case PayoutState.HELD | PayoutState.UNKNOWN:
@@ -269,5 +269,5 @@ def intents(order: Order, case: Case, now: datetime, rules: SettlementRules) -> 
         coupon=option.coupon_value,
     )
     said_amount = option.amount if option.amount is not None else option.coupon_value
-    made.append((payout(f"{option.option_id}", option.kind, said_amount, content), commitment))
+    made.append((payout(option.option_id, option.kind, said_amount, content), commitment))
     return tuple(made)

@@ -10,9 +10,9 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, TypeAdapter, ValidationError
 
 from aftercare.events.vocabulary import OpenEnum, OptionKind, Trigger
+from aftercare.kernel.fields import FieldError, InvalidFields, ModelT, errors_of
 from aftercare.kernel.money import Money
 from aftercare.kernel.ports import ActionType
-from aftercare.negotiation.model.fields import FieldError, InvalidFields, ModelT, errors_of
 from aftercare.negotiation.model.payouts import ACTIONS
 from aftercare.negotiation.model.plans import (
     PLAN_LIMIT,
@@ -31,12 +31,13 @@ from aftercare.negotiation.model.scripts import lint
 from aftercare.rulepacks.negotiation import NegotiationRules
 
 LARGEST_PLAN = 32_000
-"""Bytes of one plan as JSON: every case keeps a copy of its plan, and an order with its cases is one item."""
+"""Bytes of one plan as JSON: what it names is looked at for every case of the shop."""
 LARGEST_POLICY = 300_000
 """Bytes of a whole policy as JSON: it is one item, and an item holds 400 KB."""
 LARGEST_AMOUNT = 10**12
 MOST_BUDGETS = 10
 """Budgets that one plan may draw on: an offer reserves in all of them in one transaction."""
+OPTION_KINDS = frozenset(kind.value for kind in OptionKind)
 OPTION: TypeAdapter[OptionPlan] = TypeAdapter(OptionPlan, config=ConfigDict(defer_build=True))
 CLOSED_LISTS = ("triggers", "kinds", "stages", "reasons", "anomalies")
 ABOUT_THE_REQUEST = ("kinds", "stages", "reasons")
@@ -140,7 +141,7 @@ def _plan(content: Any, at: str, known: Mapping[str, Plan], next_version: int, e
     try:
         plan = Plan.model_validate(content)
     except ValidationError as invalid:
-        errors += errors_of(invalid, at)
+        errors += errors_of(invalid, at, OPTION_KINDS)
         return None
     stored = known.get(plan.plan_id)
     if stored is not None and stored == plan.model_copy(update={"version": stored.version}):

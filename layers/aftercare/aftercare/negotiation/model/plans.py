@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
@@ -12,18 +13,20 @@ from aftercare.kernel.money import Money
 from aftercare.kernel.times import UtcTime
 
 PLAN_LIMIT = 100
+TERMS_KEPT = 500
+"""Terms that a process remembers as objects, by their text."""
 Script = Annotated[str, StringConstraints(min_length=1, max_length=600, strip_whitespace=True)]
 BuyerSegment = Literal["new", "returning", "flagged"]
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class PositiveMoney(Money):
     """An amount above zero."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
     minor: Annotated[int, Field(strict=True, gt=0)]
 
 
@@ -139,19 +142,34 @@ class Limits(_Part):
     budgets: tuple[str, ...] = ()
 
 
-class Plan(_Part):
-    """One plan. The matching plan with the highest ``priority`` is used; ``version`` is raised by every save."""
+class Terms(_Part):
+    """What of a plan goes on to matter once it was chosen: a case keeps it as text, since the plan may change."""
 
     plan_id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
     version: Annotated[int, Field(ge=1)] = 1
-    priority: Annotated[int, Field(strict=True, ge=0, le=1000)] = 100
-    situation: Situation
     opening: Words
     rounds: tuple[RoundPlan, ...] = Field(min_length=1, max_length=3)
     answer_minutes: Annotated[int, Field(strict=True, ge=30, le=7 * 24 * 60)] = 24 * 60
-    limits: Limits = Limits()
+    limits: Limits = Field(default_factory=Limits)
+
+
+class Plan(Terms):
+    """One plan. The matching plan with the highest ``priority`` is used; ``version`` is raised by every save."""
+
+    priority: Annotated[int, Field(strict=True, ge=0, le=1000)] = 100
+    situation: Situation
     needs_approval: bool = False
     hold_out_percent: Annotated[int, Field(strict=True, ge=0, le=50)] = 0
+
+    @property
+    def terms(self) -> str:
+        return self.model_dump_json(include=set(Terms.model_fields), exclude_defaults=True)
+
+
+@lru_cache(maxsize=TERMS_KEPT)
+def terms_of(text: str) -> Terms:
+    """The terms that a case has kept: the same text in all cases of one version of a plan."""
+    return Terms.model_validate_json(text)
 
 
 class Budget(_Part):
@@ -172,3 +190,11 @@ class ShopPolicy(_Part):
     kill_switch: bool = False
     changed_at: UtcTime | None = None
     changed_by: str | None = None
+
+    def answers(self, trigger: Trigger, anomaly: AnomalyKind | None = None) -> bool:
+        """Whether some plan may begin with that trigger, and with that kind of anomaly where it is one."""
+        return any(
+            trigger in plan.situation.triggers
+            and (anomaly is None or not plan.situation.anomalies or anomaly in plan.situation.anomalies)
+            for plan in self.plans
+        )

@@ -6,27 +6,10 @@ lead to the same place, and a timer needs no code of its own.
 
 from __future__ import annotations
 
-from aftercare.events.negotiation import (
-    OffersExpired,
-)
-from aftercare.events.vocabulary import (
-    NegotiationOutcome,
-    OptionKind,
-    RefundOutcome,
-    Trigger,
-)
-from aftercare.negotiation.model.cases import (
-    UNANSWERED,
-    Case,
-    CaseState,
-    CaseTrigger,
-    negotiation_id,
-)
-from aftercare.negotiation.model.choosing import (
-    WhyNot,
-    is_suppressed,
-    same_currency,
-)
+from aftercare.events.negotiation import OffersExpired
+from aftercare.events.vocabulary import NegotiationOutcome, OptionKind, RefundOutcome, Trigger
+from aftercare.negotiation.model.cases import UNANSWERED, Case, CaseState, CaseTrigger, negotiation_id
+from aftercare.negotiation.model.choosing import WhyNot, is_suppressed, same_currency
 from aftercare.negotiation.model.deadlines import answer_by, approve_by, next_request, paused_until, waits_until
 from aftercare.negotiation.model.drafts import Draft
 from aftercare.negotiation.model.endings import end, say_round_end
@@ -54,7 +37,7 @@ def open_or_join(
     order = order.model_copy(update={"triggers": (*order.triggers, natural_key)})
     case = order.open_case or _undecided_case(order, kind)
     if case is not None:
-        joined = case.record(draft.now, "joined", trigger=kind.value, by=natural_key)
+        joined = case.record(draft.now, "joined", {"trigger": kind.value, "by": natural_key})
         if case.state in UNANSWERED:
             # a request is negotiated on its own when it cannot be part of this case
             fits = refund_id is not None and same_currency(order, order.requests[refund_id].latest)
@@ -161,7 +144,7 @@ def _open(
         opened_at=draft.now,
         state=CaseState.AWAITING_ORDER,
     )
-    opened = case.record(draft.now, "opened", trigger=trigger.kind.value, by=trigger.natural_key)
+    opened = case.record(draft.now, "opened", {"trigger": trigger.kind.value, "by": trigger.natural_key})
     draft.order = order.with_case(opened)
 
 

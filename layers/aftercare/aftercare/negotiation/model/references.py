@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import base64
 import binascii
-from dataclasses import dataclass
-from typing import Self
+from typing import NamedTuple, Self
 
 from aftercare.kernel.errors import MalformedInput
 
 
-@dataclass(frozen=True, slots=True)
-class OfferReference:
+class OfferReference(NamedTuple):
     """One option of one round: ``order . negotiation . round . option`` as text."""
 
     order_id: str

@@ -5,20 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import timedelta
 
-from aftercare.events.negotiation import (
-    OfferAccepted,
-    SettlementRecorded,
-)
-from aftercare.events.vocabulary import (
-    NegotiationOutcome,
-    OptionKind,
-    SettlementResult,
-)
-from aftercare.negotiation.model.cases import (
-    Case,
-    CaseState,
-    Chosen,
-)
+from aftercare.events.negotiation import OfferAccepted, SettlementRecorded
+from aftercare.events.vocabulary import NegotiationOutcome, OptionKind, SettlementResult
+from aftercare.negotiation.model.cases import Case, CaseState, Chosen
 from aftercare.negotiation.model.drafts import Draft, find_case
 from aftercare.negotiation.model.endings import end, say_closed
 from aftercare.negotiation.model.orders import Commitment, Order
@@ -61,7 +50,7 @@ def record_settlement(draft: Draft, data: SettlementRecorded, sequence: int) -> 
         return
     draft.order = draft.order.model_copy(update={"commitments": commitments})
     facts = {"payout": data.payout_key, "result": data.result.value}
-    case = case.record(draft.now, "settlement_recorded", **facts)
+    case = case.record(draft.now, "settlement_recorded", facts)
     if case.ended:
         draft.order = draft.order.with_case(case)
     elif data.result is SettlementResult.PAID:

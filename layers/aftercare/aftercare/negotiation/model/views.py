@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 from aftercare.kernel.money import Money
 from aftercare.negotiation.model.cases import Case, CaseState, Option
@@ -48,8 +48,7 @@ _STANDINGS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class OfferView:
+class OfferView(NamedTuple):
     """Times are UTC; ``zone`` and ``locale`` are those of the offer's message. ``answer_by`` is exclusive."""
 
     standing: OfferStanding

@@ -14,7 +14,7 @@ MinorUnits = Annotated[int, Field(strict=True, ge=0)]
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class CompensationRules(_Part):

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from aftercare.events.vocabulary import OptionKind
 from aftercare.kernel.errors import DomainError
 
-OPTION_KINDS = frozenset(kind.value for kind in OptionKind)
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
 
@@ -39,12 +37,12 @@ def read(model: type[ModelT], raw: Any) -> ModelT:
         raise InvalidFields(errors_of(invalid, "")) from None
 
 
-def errors_of(invalid: ValidationError, at: str) -> list[FieldError]:
-    """``at`` is the place of what was validated."""
+def errors_of(invalid: ValidationError, at: str, tags: Container[str] = ()) -> list[FieldError]:
+    """``at`` is the place of what was validated; ``tags`` tell the members of a list ``options`` apart."""
     found = invalid.errors(include_url=False, include_input=False, include_context=False)
     places = [error["loc"] for error in found]
     return [
-        FieldError(_field(at, error["loc"], error["type"]), error["msg"].removeprefix("Value error, "))
+        FieldError(_field(at, error["loc"], error["type"], tags), error["msg"].removeprefix("Value error, "))
         for error in found
         # pydantic does not count the entries that are wrong, and then finds the list too short as well
         if error["type"] != "too_short" or not any(_is_within(place, error["loc"]) for place in places)
@@ -55,11 +53,11 @@ def _is_within(place: tuple[int | str, ...], other: tuple[int | str, ...]) -> bo
     return len(place) > len(other) and place[: len(other)] == other
 
 
-def _field(at: str, location: Sequence[int | str], error_type: str) -> str:
+def _field(at: str, location: Sequence[int | str], error_type: str, tags: Container[str]) -> str:
     """The place in the JSON that was sent: without the steps that only pydantic knows."""
     steps = [at] if at else []
     for index, step in enumerate(location):
-        is_tag = index > 1 and location[index - 2] == "options" and step in OPTION_KINDS
+        is_tag = index > 1 and location[index - 2] == "options" and step in tags
         if not is_tag and step != "[key]":
             steps.append(str(step))
     if error_type.startswith("union_tag"):
