@@ -5,21 +5,22 @@ from __future__ import annotations
 import tomllib
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from benchmarks.cases import NotAsPlayed, Played
+from benchmarks.cases import SWEEP, NotAsPlayed, Played
 from benchmarks.minimum import NEEDED, Step, least_calls
 from benchmarks.recording import Exchange, Heard
 
 PRICES = Path(__file__).with_name("prices.toml")
 MEGABYTES_A_GIGABYTE = 1024
 MILLISECONDS = 1000
-SWEEP = "deadline_sweep"
+OUTSIDE = "outside"
+"""Who put an event on the bus that no function put there."""
 
 
 class _Prices(BaseModel):
@@ -34,6 +35,8 @@ class PerMillion(_Prices):
     http_api_requests: Decimal
     lambda_requests: Decimal
     lambda_gb_seconds: Decimal
+    schedules: Decimal
+    state_transitions: Decimal
 
 
 class Milliseconds(_Prices):
@@ -102,7 +105,7 @@ def cost_of(played: Played, prices: Prices, memory_mb: Mapping[str, int]) -> Cas
         read_units=sum(exchange.read_units for exchange in exchanges),
         events=len(played.published),
         messages=sum(heard.messages for heard in played.heard),
-        dollars_a_million=_dollars(played, exchanges, prices, memory_mb),
+        dollars_a_million=sum(bills_of(played, prices, memory_mb).values(), Bill()).total,
     )
 
 
@@ -133,25 +136,51 @@ def excesses(played: Played) -> tuple[Excess, ...]:
     return tuple(found)
 
 
-def _dollars(played: Played, exchanges: list[Exchange], prices: Prices, memory_mb: Mapping[str, int]) -> Decimal:
-    """For a million cases. Every message is sent, received and deleted by itself: full batches cost less."""
-    price, assumed = prices.per_million, prices.assumed_milliseconds
-    messages = sum(heard.messages for heard in played.heard)
-    depths = sum(exchange.operation == "GetQueueAttributes" for exchange in exchanges)
-    gigabyte_seconds = Decimal(0)
+@dataclass(frozen=True)
+class Bill:
+    """US dollars for a million times."""
+
+    tables: Decimal = Decimal(0)
+    functions: Decimal = Decimal(0)
+    queues: Decimal = Decimal(0)
+    bus: Decimal = Decimal(0)
+    http: Decimal = Decimal(0)
+
+    @property
+    def total(self) -> Decimal:
+        return sum(astuple(self), Decimal(0))
+
+    def __add__(self, other: Bill) -> Bill:
+        return Bill(*(mine + its for mine, its in zip(astuple(self), astuple(other), strict=True)))
+
+    def __mul__(self, times: Decimal) -> Bill:
+        return Bill(*(dollars * times for dollars in astuple(self)))
+
+
+def bills_of(played: Played, prices: Prices, memory_mb: Mapping[str, int], batch: int = 1) -> dict[str, Bill]:
+    """By function, with so many messages in a batch. An event is paid for by who puts it on the bus."""
+    bills: dict[str, Bill] = {}
     for heard in played.heard:
-        billed = (
-            assumed.invocation
-            + assumed.aws_call * len(own_calls(heard))
-            + assumed.marketplace_call * len(heard.replies)
-        )
-        gigabyte_seconds += Decimal(memory_mb[heard.function] * billed) / (MEGABYTES_A_GIGABYTE * MILLISECONDS)
-    return (
-        price.dynamodb_write_units * sum(exchange.write_units for exchange in exchanges)
-        + price.dynamodb_read_units * Decimal(str(sum(exchange.read_units for exchange in exchanges)))
-        + price.bus_events * len(played.published)
-        + price.sqs_requests * (3 * messages + depths)
-        + price.http_api_requests * sum("requestContext" in heard.event for heard in played.heard)
-        + price.lambda_requests * len(played.heard)
-        + price.lambda_gb_seconds * gigabyte_seconds
+        bill = bill_of(heard, prices, memory_mb[heard.function], batch)
+        bills[heard.function] = bills.get(heard.function, Bill()) + bill
+    for published in played.published:
+        by = published.by or OUTSIDE
+        bills[by] = bills.get(by, Bill()) + Bill(bus=prices.per_million.bus_events)
+    return bills
+
+
+def bill_of(heard: Heard, prices: Prices, memory_mb: int, batch: int) -> Bill:
+    """A message is sent by itself, and received and deleted with its batch; so is what a stream brings."""
+    price, assumed = prices.per_million, prices.assumed_milliseconds
+    calls, by_http = own_calls(heard), "requestContext" in heard.event
+    share = Decimal(1) if by_http else Decimal(1) / batch
+    depths = sum(exchange.operation == "GetQueueAttributes" for exchange in calls)
+    billed = assumed.invocation * share + assumed.aws_call * len(calls) + assumed.marketplace_call * len(heard.replies)
+    gigabyte_seconds = memory_mb * billed / (MEGABYTES_A_GIGABYTE * MILLISECONDS)
+    return Bill(
+        tables=price.dynamodb_write_units * sum(exchange.write_units for exchange in calls)
+        + price.dynamodb_read_units * Decimal(str(sum(exchange.read_units for exchange in calls))),
+        functions=price.lambda_requests * share + price.lambda_gb_seconds * gigabyte_seconds,
+        queues=price.sqs_requests * ((1 + 2 * share) * heard.messages + depths * share),
+        http=price.http_api_requests * by_http,
     )

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import astuple
+from decimal import Decimal
 from pathlib import Path
 
-from benchmarks.costs import CaseCost, Prices
+from benchmarks.costs import Bill, CaseCost, Prices
 from benchmarks.handlers import HandlerTime
 from benchmarks.minimum import NEEDED, STEPS, least_calls
+from benchmarks.parcels import STALL_SHARE, ParcelCosts
 from benchmarks.simulator import Throughput
 from benchmarks.startup import StartTime
 
+BILLED = ("tables", "functions", "queues", "bus", "http")
 PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
 
 HEAD = """# Performance
@@ -24,15 +28,37 @@ MINIMUM_HEAD = """## The fewest calls
 The number of AWS calls is the figure to keep small: a call costs money, milliseconds and most of a handler's CPU time.
 The fewest that each step can be done with is written down in `benchmarks/minimum.py`, by hand; the benchmark plays
 every kind of case in the offline cloud, through `template.yaml`, and compares. Reads of secrets are left out: each
-process reads a secret once in five minutes, however many cases there are. So are the four queries by which
-`deadline_sweep` looks at its index every minute, with or without cases.
+process reads a secret once in five minutes, however many cases there are. So are the queries by which
+`deadline_sweep` looks at its indexes every minute, with or without cases. The nights in which a shop's day is counted
+belong to no case, since they come once a day however many there are: they are a kind of their own.
 """
 CASES_HEAD = """## What a case costs
 
 From the first webhook to the last, and three days beyond. Write and read units are computed from the items as they
 were before and after each write, by DynamoDB's rules (moto's figures are not real): a unit a KB begun, twice that in a
-transaction, and one for every index entry written or deleted. The shop has a budget, a limit a buyer, and a plan for
-another situation that turns on whether the buyer is new.
+transaction, and one for every index entry written or deleted. The shop has a budget, a limit a buyer, a plan for
+another situation that turns on whether the buyer is new, and messages about delays. Only the last two cases but one
+have a parcel; in the others the order need not be shipped yet.
+"""
+PARCELS_HEAD = """## What a parcel costs
+
+Paid, uploaded, scanned ten times by its number alone, and delivered within three days; or silent for 80 hours on the
+way, so that an alert is raised, the buyer is told, and the alert clears itself. What `shipment_watch` hears of each,
+on average, with the units of the due index among its write units:
+"""
+PARCELS_BILL = """A scan is one conditional write beside its reads. Its units are those of the order's item, which passes one KB with the
+fifth scan; the due index is touched only where a timer is armed earlier, fires, or is not needed any more. A due timer
+costs ${timer:.2f} a million with its message, the sweep's calls and {units} write units, a message a batch.
+
+### A hundred million parcels, on paper
+
+One of {one_in} stands still once. By function, with everything that hears of a parcel: millions of calls and units, and
+thousands of dollars with every message alone, and with batches of ten.
+"""
+PARCELS_TIMERS = """### Other ways to keep time
+
+The same parcels, whatever keeps their timers: thousands of dollars for the timers, and for what happens when one fires
+(the message, the function, the order read and written, in batches of ten).
 """
 HANDLERS_HEAD = """## CPU time of a handler
 
@@ -114,6 +140,56 @@ def cases_tables(costs: Sequence[CaseCost], prices: Prices) -> str:
     return f"{summary}\n{note}\n{by_function}{more}"
 
 
+def parcels_tables(costs: ParcelCosts) -> str:
+    """A scan, a timer, a hundred million parcels, and other ways to keep time."""
+    hearings = table(
+        ("case", "hears", "times", "calls", "write units", "of the due index", "read units"),
+        (
+            [
+                each.case,
+                each.heard,
+                str(each.times),
+                f"{each.calls:g}",
+                f"{each.write_units:.2g}",
+                f"{each.timer_units:.2g}",
+                f"{each.read_units:.2g}",
+            ]
+            for each in costs.hearings
+        ),
+        numbers=set(range(2, 7)),
+    )
+    total = sum((each.bill for each in costs.bills), Bill())
+    bills = table(
+        ("function", "calls", "write units", "read units", *BILLED, "dollars", "in batches"),
+        (
+            [
+                f"`{each.function}`",
+                *(_millions(count) for count in (each.calls, each.write_units, each.read_units)),
+                *_thousands(*astuple(each.bill), each.bill.total, each.in_batches),
+            ]
+            for each in costs.bills
+        ),
+        numbers=set(range(1, 11)),
+        footer=[
+            "**all**",
+            _millions(sum(each.calls for each in costs.bills)),
+            _millions(sum(each.write_units for each in costs.bills)),
+            _millions(sum(each.read_units for each in costs.bills)),
+            *_thousands(*astuple(total), total.total, sum((each.in_batches for each in costs.bills), Decimal(0))),
+        ],
+    )
+    timekeeping = table(
+        ("way", "timers", "waking", "together", ""),
+        (
+            [each.way, *_thousands(each.timers, each.waking, each.timers + each.waking), each.remark]
+            for each in costs.timekeeping
+        ),
+        numbers={1, 2, 3},
+    )
+    bill_head = PARCELS_BILL.format(timer=costs.timer.total, units=costs.timer_units, one_in=round(1 / STALL_SHARE))
+    return "\n".join([hearings, bill_head, bills, PARCELS_TIMERS, timekeeping])
+
+
 def handlers_table(times: Sequence[HandlerTime]) -> str:
     return table(
         ("function", "hears", "calls", "best", "median"),
@@ -144,6 +220,7 @@ def page(
     prices: Prices,
     handlers: Sequence[HandlerTime],
     starts: Sequence[StartTime],
+    parcels: ParcelCosts,
     throughput: Throughput,
     machine: str,
     targets: tuple[float, float],
@@ -156,6 +233,8 @@ def page(
             minimum_tables(),
             CASES_HEAD,
             cases_tables(costs, prices),
+            PARCELS_HEAD,
+            parcels_tables(parcels),
             HANDLERS_HEAD.format(target=targets[0]),
             measured,
             handlers_table(handlers),
@@ -185,6 +264,14 @@ def _beside(calls: int, least: int) -> str:
     if calls == 0 and least == 0:
         return ""
     return str(calls) if calls == least else f"**{calls}** ({least})"
+
+
+def _millions(count: int) -> str:
+    return f"{count / 1_000_000:,.0f}"
+
+
+def _thousands(*dollars: Decimal) -> list[str]:
+    return [f"{each / 1_000:.2f}" for each in dollars]
 
 
 def _rounded(value: float) -> int:

@@ -11,7 +11,10 @@ from datetime import datetime
 from typing import Any
 
 from aftercare.kernel.ports import Http, HttpReply
+from aftercare.kernel.records import DUE_SHARD
 from aftercare.kernel.table import PARTITION, SORT
+from aftercare.kernel.times import local_day
+from aftercare.scores.store import ROWS, read_rows
 from benchmarks.units import KeysOnlyIndex, WireItem, query_units, read_units, write_units
 from sandbox.cloud import Sandbox
 from sandbox.resources import Table
@@ -36,6 +39,8 @@ class Exchange:
     body: bytes = b""
     write_units: int = 0
     read_units: float = 0
+    timer_units: int = 0
+    """Those of the write units that the due index took."""
 
 
 @dataclass
@@ -57,7 +62,8 @@ class Heard:
     def names(self) -> list[str]:
         """What it heard, in the words of the written minimum: one name for every message of a batch.
 
-        The relay's batch is one thing however many records it has: they go out in one call.
+        The relay's batch is one thing however many records it has: they go out in one call. What records add to days
+        is one thing a row, and one more for each day that is over.
         """
         if "requestContext" in self.event:
             is_delivery = "door" in self.event["pathParameters"]
@@ -65,8 +71,15 @@ class Heard:
         if "Records" not in self.event:
             return ["schedule"]
         if "dynamodb" in self.event["Records"][0]:
-            return ["outboxes"]
+            images = [record["dynamodb"]["NewImage"] for record in self.event["Records"]]
+            return [name for image in images for name in self._row_names(image)] or ["outboxes"]
         return [_message_name(json.loads(record["body"])) for record in self.event["Records"]]
+
+    def _row_names(self, image: WireItem) -> list[str]:
+        if ROWS not in image:
+            return []
+        rows, today = read_rows(image[ROWS]["S"]), local_day(self.at, image["zone"]["S"])
+        return ["row"] * len(rows) + ["late day"] * len({row.day for row in rows if row.day < today})
 
     @property
     def messages(self) -> int:
@@ -127,17 +140,21 @@ class Recorder:
             raise RuntimeError("an answer without a call")
         exchange.status, exchange.body = http_response.status_code, http_response.content
         exchange.headers = dict(http_response.headers)
-        exchange.write_units = self._write_units(exchange)
+        exchange.write_units, exchange.timer_units = self._write_units(exchange)
         exchange.read_units = units_read(exchange, parsed)
         self._at(len(self._sandbox.invocations) - 1).exchanges.append(exchange)
 
-    def _write_units(self, exchange: Exchange) -> int:
+    def _write_units(self, exchange: Exchange) -> tuple[int, int]:
+        """All of them, and those of the due index."""
         before, after = self._images, self._look_at(self._images)
         transactional = exchange.operation == "TransactWriteItems"
-        return sum(
-            write_units(before[place], after[place], self._indexes[place[0]], transactional=transactional)
-            for place in before
-        )
+        units = timers = 0
+        for place in before:
+            indexes = self._indexes[place[0]]
+            units += write_units(before[place], after[place], indexes, transactional=transactional)
+            due = (index for index in indexes if DUE_SHARD in index.attributes)
+            timers += sum(index.write_units(before[place], after[place]) for index in due)
+        return units, timers
 
     def _look_at(self, places: Iterable[tuple[str, str, str]]) -> dict[tuple[str, str, str], WireItem | None]:
         found = {}

@@ -15,6 +15,7 @@ from benchmarks.cases import Played, play_all
 from benchmarks.costs import CaseCost, cost_of, read_prices
 from benchmarks.gate import Figure, Miss, far_off_twice
 from benchmarks.handlers import Effort, HandlerTime
+from benchmarks.parcels import ParcelCosts, parcel_costs
 from benchmarks.startup import StartTime
 from sandbox.resources import Function
 from sandbox.template import read_template
@@ -47,13 +48,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     started = time.monotonic()
     played = play_all()
     costs = show_cases(played, functions)
+    parcels = show_parcels(played, functions)
     times, slow = show_handlers(played, functions, thoroughness.effort)
     starts, late = show_starts(functions, thoroughness)
     throughput = simulator.measure(thoroughness.orders)
     print(f"The domain alone: {throughput.a_second:,.0f} deliveries a CPU second.\n")
     if options.write_docs:
         targets = (CPU_TARGET, START_TARGET)
-        text = document.page(costs, read_prices(), times, starts, throughput, machine(), targets)
+        text = document.page(costs, read_prices(), times, starts, parcels, throughput, machine(), targets)
         document.PAGE.write_text(text, encoding="utf-8")
         print(f"Wrote {document.PAGE}")
     missed = verdict(costs, slow, late)
@@ -78,10 +80,19 @@ def verdict(costs: Sequence[CaseCost], slow: Sequence[Miss], late: Sequence[Miss
 
 def show_cases(played: Sequence[Played], functions: Mapping[str, Function]) -> list[CaseCost]:
     prices = read_prices()
-    memory_mb = {name: function.memory_mb for name, function in functions.items()}
-    costs = [cost_of(each, prices, memory_mb) for each in played]
+    costs = [cost_of(each, prices, memory_of(functions)) for each in played]
     print(f"What a case costs\n\n{document.cases_tables(costs, prices)}")
     return costs
+
+
+def show_parcels(played: Sequence[Played], functions: Mapping[str, Function]) -> ParcelCosts:
+    costs = parcel_costs(played, read_prices(), memory_of(functions))
+    print(f"What a parcel costs\n\n{document.parcels_tables(costs)}")
+    return costs
+
+
+def memory_of(functions: Mapping[str, Function]) -> dict[str, int]:
+    return {name: function.memory_mb for name, function in functions.items()}
 
 
 def show_handlers(

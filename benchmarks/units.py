@@ -29,6 +29,10 @@ class KeysOnlyIndex:
             return None
         return {name: item[name] for name in self.attributes}
 
+    def write_units(self, before: WireItem | None, after: WireItem | None) -> int:
+        """What keeping up with a write of the item costs here: nothing where the entry stays as it is."""
+        return _entry_units(self.entry(before), self.entry(after))
+
 
 def item_bytes(item: WireItem) -> int:
     """The size that DynamoDB bills: names and values as UTF-8."""
@@ -41,7 +45,7 @@ def write_units(
     """Units of one write that found ``before`` and left ``after``; a refused write leaves what it found."""
     larger = max(item_bytes(before or {}), item_bytes(after or {}))
     table = _units(larger, WRITE_UNIT_BYTES) * (2 if transactional else 1)
-    return table + sum(_entry_units(index.entry(before), index.entry(after)) for index in indexes)
+    return table + sum(index.write_units(before, after) for index in indexes)
 
 
 def read_units(items: Iterable[WireItem | None], *, consistent: bool) -> float:

@@ -11,6 +11,7 @@ from aftercare.kernel.table import (
     VERSION,
     Absent,
     AtLeast,
+    Below,
     Check,
     Condition,
     Delete,
@@ -208,6 +209,9 @@ def _holds(condition: Condition, existing: Item | None) -> bool:
         case AtLeast(attribute, minimum):
             stored = None if existing is None else existing.get(attribute)
             return isinstance(stored, int) and stored >= minimum
+        case Below(attribute, limit):
+            stored = None if existing is None else existing.get(attribute)
+            return existing is None or (isinstance(stored, int) and stored < limit)
 
 
 def _number(item: Item, name: str) -> int:

@@ -6,6 +6,7 @@ import json
 import tomllib
 from collections import Counter
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from aftercare.kernel.errors import AftercareError
 from aftercare.kernel.ids import ShopId
+from aftercare.kernel.records import RecordWriter
 from aftercare.negotiation import store
 from aftercare.negotiation.model.plans import Budget, Plan, PositiveMoney, ShopPolicy
+from aftercare.scores import store as scores
+from aftercare.scores.model.days import next_closing
+from aftercare.scores.model.shops import ShopState
 from aftercare.shipments import store as shipments
 from aftercare.shipments.model.settings import DelayMessages, ShopSettings
 from sandbox.cloud import Sandbox
@@ -74,6 +79,10 @@ class Shop(BaseModel):
             pack=self.packs.get("shipments"), zone=self.zone, locale=self.locale, delay_messages=self.delay_messages
         )
 
+    def registration(self, now: datetime) -> ShopState:
+        pack = self.packs.get("scores", "")
+        return ShopState.entered(self.shop, now, zone=self.zone, pack=pack, category=self.category)
+
 
 def read_shops(path: Path = SHOPS) -> tuple[Shop, ...]:
     """The shops of a TOML file, each once; raises ``BadShops``."""
@@ -96,9 +105,13 @@ def register(sandbox: Sandbox, shops: Sequence[Shop], action_url: Callable[[Shop
     secrets = sandbox.client("secretsmanager")
     prefix = sandbox.environment("webhook_intake")["SECRET_PREFIX"]
     policies, settings = sandbox.table("NegotiationTable"), sandbox.table("ShipmentsTable")
+    registry, now = sandbox.table("ScoresTable"), sandbox.clock.now()
+    writer = RecordWriter(due_shards=int(sandbox.environment("fact_ledger")["DUE_SHARDS"]))
     for shop in shops:
         policies.write(store.write_policy(store.read_policy(shop.shop, None), shop.policy()))
         settings.write(shipments.write_settings(shop.shop, shipments.read_settings(None), shop.settings()))
+        closing = next_closing(now, shop.zone)
+        registry.write(scores.write_shop(writer, None, shop.registration(now), closing, now))
         if shop.credentials is None:
             continue
         url = shop.action_url or action_url(shop)

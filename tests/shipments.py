@@ -16,7 +16,7 @@ from aftercare.events.shipments import (
     ShipmentAnomaly,
     ShipmentAnomalyCleared,
 )
-from aftercare.events.vocabulary import AnomalyKind, AnomalyOutcome, Leg, Words
+from aftercare.events.vocabulary import AnomalyKind, AnomalyOutcome, AnomalyStage, Leg, Words
 from aftercare.kernel.envelope import Event, EventData, Metadata
 from aftercare.kernel.ids import stable_id
 from aftercare.kernel.records import DUE_AT, DUE_INDEX, OUTBOX, RecordWriter
@@ -84,13 +84,14 @@ def paid(
     **changed: Any,
 ) -> Fact:
     destination = region(lane[1], city=city)
-    data = {
+    promise: dict[str, Any] = {"ship_by": _text(ship_by), "deliver_by": _text(deliver_by), "door_delivery": door}
+    data: dict[str, Any] = {
         "order_id": order_id,
         "buyer": "b_1",
         "paid_at": to_text(moment(at)),
         "amount": cny(amount),
         "lines": [{"line_id": "1", "item_id": "I1", "category": "apparel", "quantity": 1, "amount": cny(amount)}],
-        "promise": {"ship_by": _text(ship_by), "deliver_by": _text(deliver_by), "door_delivery": door},
+        "promise": promise,
         "origin": region(lane[0]),
         "destination": destination,
         **changed,
@@ -100,8 +101,8 @@ def paid(
 
 def promised(source: str, made: float = 0, order_id: str = "A1", **terms: Any) -> Fact:
     """``ship_by`` and ``deliver_by`` as hours or moments."""
-    times = {name: _text(terms.pop(name)) for name in ("ship_by", "deliver_by") if name in terms}
-    data = {"order_id": order_id, "source": source, "made_at": to_text(hour(made)), **times, **terms}
+    times: dict[str, Any] = {name: _text(terms.pop(name)) for name in ("ship_by", "deliver_by") if name in terms}
+    data: dict[str, Any] = {"order_id": order_id, "source": source, "made_at": to_text(hour(made)), **times, **terms}
     return fact("OrderPromised", data, made)
 
 
@@ -328,23 +329,32 @@ class WatchedShop:
 
     def finals(self, order_ids: Iterable[str] = ("A1",)) -> set[Final]:
         """By the events alone, as a reader of the bus would know it; it must be what the orders themselves hold."""
-        last: dict[str, ShipmentAnomaly] = {one.anomaly_id: one for one in self.anomalies()}
-        crossed: dict[str, datetime] = {}
-        for one in self.anomalies():
-            if one.stage.value != "serious" or isinstance(one, ShipmentAnomalyCleared):
-                crossed[one.anomaly_id] = one.crossed_at
-        finals = {_final(one, crossed[each]) for each, one in last.items() if one.outcome is not _WITHDRAWN}
-        assert len(finals) == len({final[:5] for final in finals}), "one thing wrong is told twice"
-        registers = {order_id: self.order(order_id).said for order_id in order_ids}
+        last, crossed = self._last_words()
         held = {
             each: (said.stage, said.crossed_at, said.cleared_at, said.outcome)
-            for register in registers.values()
-            for each, said in register.items()
+            for order_id in order_ids
+            for each, said in self.order(order_id).said.items()
         }
-        assert held == {each: (one.stage, crossed[each], one.cleared_at, one.outcome) for each, one in last.items()}, (
-            "what was said is not what the orders hold"
-        )
+        told = {each: (one.stage, crossed[each], one.cleared_at, one.outcome) for each, one in last.items()}
+        assert held == told, "what was said is not what the orders hold"
+        return self.finals_of_all()
+
+    def finals_of_all(self) -> set[Final]:
+        """As ``finals``, of every order of any shop."""
+        last, crossed = self._last_words()
+        finals = {_final(one, crossed[each]) for each, one in last.items() if one.outcome is not _WITHDRAWN}
+        assert len(finals) == len({final[:5] for final in finals}), "one thing wrong is told twice"
         return finals
+
+    def _last_words(self) -> tuple[dict[str, ShipmentAnomaly], dict[str, datetime]]:
+        """What was said last of every anomaly, and when its breach began."""
+        last: dict[str, ShipmentAnomaly] = {}
+        crossed: dict[str, datetime] = {}
+        for one in self.anomalies():
+            last[one.anomaly_id] = one
+            if one.stage is not AnomalyStage.SERIOUS or isinstance(one, ShipmentAnomalyCleared):
+                crossed[one.anomaly_id] = one.crossed_at
+        return last, crossed
 
 
 _WITHDRAWN = AnomalyOutcome.WITHDRAWN
@@ -353,7 +363,7 @@ _WITHDRAWN = AnomalyOutcome.WITHDRAWN
 def _final(one: ShipmentAnomaly, crossed_at: datetime) -> Final:
     return Final(
         order_id=one.order_id,
-        parcel=one.parcel and f"{one.parcel.carrier}/{one.parcel.number}",
+        parcel=None if one.parcel is None else f"{one.parcel.carrier}/{one.parcel.number}",
         kind=one.kind.value,
         leg=one.leg and one.leg.value,
         since=to_text(one.since),

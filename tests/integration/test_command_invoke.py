@@ -42,6 +42,9 @@ WRITES = {
     "notification_translate": "put IntakeTable: QUARANTINE#standard:tea-house",
     "offer_page": "updated NegotiationTable: ORDER#standard:tea-house#202611020002",
     "refund_negotiation": "put NegotiationTable: ORDER#standard:tea-house#202611050006",
+    "fact_ledger": "put ScoresTable: ORDER#standard:tea-house#202611050006",
+    "score_rollup": "put ScoresTable: SHOP#standard:tea-house | DAY#2026-11-02",
+    "score_rows": "put ScoresTable: DAY#standard:tea-house#2026-11-02",
     "shipment_watch": "put ShipmentsTable: ORDER#standard:tea-house#202611050006",
     "refund_settlement": "put NegotiationTable: PAYOUT#standard:tea-house/202611020003/",
 }
@@ -52,6 +55,7 @@ FOLLOWS = {
     "offer_page": "SettlementRecorded",
     "refund_negotiation": "OffersPresented",
     "refund_settlement": "NegotiationClosed",
+    "score_rollup": "DayMeasured",
     "shipment_watch": "ShipmentAnomalyRaised",
     "webhook_intake": "OrderPaid",
 }

@@ -10,6 +10,7 @@ from typing import Any, get_args
 
 import pytest
 
+from aftercare.events.vocabulary import NEGOTIATION
 from sandbox.__main__ import main
 from sandbox.services import Backend
 
@@ -55,14 +56,15 @@ Replay = Callable[..., tuple[int, list[Entry]]]
 
 @pytest.fixture
 def replay(tmp_path: Path) -> Replay:
-    """Answers the exit code and what the system said."""
+    """Answers the exit code and what negotiation said: others hear the orders too and have their own to say."""
 
     def replay(*lines: Entry | str, options: tuple[str, ...] = ()) -> tuple[int, list[Entry]]:
         events, out = tmp_path / "events.jsonl", tmp_path / "out.jsonl"
         texts = [line if isinstance(line, str) else json.dumps(line) for line in lines]
         events.write_text("\n".join(texts), encoding="utf-8")
         code = main(["replay", str(events), "--out", str(out), *options])
-        return code, [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
+        said = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
+        return code, [entry for entry in said if entry["source"] == NEGOTIATION]
 
     return replay
 

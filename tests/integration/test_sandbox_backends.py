@@ -244,6 +244,18 @@ def test_queues_behave_alike(steps: Sequence[tuple[str, int]]) -> None:
     alike(watched)
 
 
+def test_a_message_that_was_received_too_often_is_moved_away() -> None:
+    def received(on: Played) -> list[Any]:
+        on.put_in("x")
+        seen: list[Any] = []
+        for _ in range(4):
+            seen.append((len(on.facts.receive(10)), on.facts.bodies(), on.dead.bodies()))
+            on.clock.advance(timedelta(seconds=180))
+        return seen
+
+    assert alike(received) == [*[(1, ["x"], [])] * 3, (0, [], ["x"])]
+
+
 def test_a_message_that_is_kept_no_longer_is_gone() -> None:
     def kept(on: Played) -> tuple[bool, bool, datetime | None]:
         on.put_in("x")

@@ -37,6 +37,8 @@ FUNCTIONS = (
     "refund_negotiation",
     "refund_settlement",
     "shipment_watch",
+    "fact_ledger",
+    "score_rows",
     "event_relay",
     "buyer_notice",
     "offer_page",

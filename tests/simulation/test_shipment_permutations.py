@@ -184,7 +184,7 @@ def told_in_time(names: Iterable[str]) -> WatchedShop:
     return shop
 
 
-explored = settings(max_examples=100, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+explored = settings(max_examples=50, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 SHUFFLED, HISTORIES = shuffled(), histories()
 
 
@@ -295,11 +295,11 @@ def with_both(first: str, second: str, moment: int | None, how: str) -> tuple[En
             reached = False
         except Killed:
             reached = True
-            shop.hear(*((other, one) if how == "before it comes again" else (one, other)))
+            shop.hear(other, one)
     return ending(shop), reached
 
 
-@pytest.mark.parametrize("how", ["in the midst of it", "before it comes again", "after it came again"])
+@pytest.mark.parametrize("how", ["in the midst of it", "before it comes again"])
 def test_two_deliveries_at_the_same_time_end_as_one_after_the_other(how: str) -> None:
     """The first is interrupted, or killed and repeated, at every call to the table; the second comes in between."""
     for first, second in PAIRS:

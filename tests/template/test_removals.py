@@ -109,6 +109,13 @@ def a_buyer_without_an_offer_is_told_of_a_lost_parcel(lotus: Town) -> bool:
     return told(lotus, "A4") == 1
 
 
+def a_day_is_counted(lotus: Town) -> bool:
+    lotus.pay("A5")
+    lotus.wait(timedelta(days=1))
+    said = [one.detail["data"] for one in lotus.sandbox.published if one.detail_type == "DayMeasured"]
+    return any(measure["id"] == "platform_help" for day in said for measure in day["metrics"])
+
+
 def told(lotus: Town, order_id: str) -> int:
     return sum(message["order_id"] == order_id for message in lotus.books.messages)
 
@@ -133,6 +140,7 @@ STORIES = (
     a_buyer_who_stays_silent_keeps_the_original_request,
     a_buyer_is_told_of_a_parcel_that_stands_still,
     a_buyer_without_an_offer_is_told_of_a_lost_parcel,
+    a_day_is_counted,
     a_merchant_sees_a_case,
     a_merchant_sets_a_budget,
     a_merchant_decides,

@@ -31,6 +31,8 @@ NOT_SHOWN_HERE = {
     # Lambda itself writes what a stream gave up, in the function's name
     ("event_relay", "s3:PutObject"),
     ("event_relay", "s3:ListBucket"),
+    ("score_rows", "s3:PutObject"),
+    ("score_rows", "s3:ListBucket"),
 }
 SECRET_SUFFIX = "-AbCdEf"
 """Secrets Manager ends every ARN with six characters of its own."""
@@ -193,7 +195,7 @@ def _sends_rubbish(at_the_lotus: Town) -> None:
     at_the_lotus.sandbox.run_until_quiet()
     [entry] = at_the_lotus.merchant("GET", "/v1/quarantine")["entries"]
     at_the_lotus.merchant("POST", "/v1/quarantine/replay", {"id": entry["id"], "version": entry["version"]})
-    for queue in ("NegotiationQueue", "SettlementQueue", "ShipmentsQueue", "NoticeQueue"):
+    for queue in ("NegotiationQueue", "SettlementQueue", "ShipmentsQueue", "FactsQueue", "RollupQueue", "NoticeQueue"):
         url = at_the_lotus.sandbox.queue_url(queue)
         at_the_lotus.sandbox.client("sqs").send_message(QueueUrl=url, MessageBody="rubbish")
     at_the_lotus.sandbox.run_until_quiet()

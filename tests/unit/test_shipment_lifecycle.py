@@ -178,6 +178,15 @@ def test_where_the_rules_warn_a_warning_comes_first() -> None:
     assert [at for at, _ in shop.said] == [hour(each) + ONE_SECOND for each in (54, 72, 120)]
 
 
+def test_a_warning_is_no_alert_yet() -> None:
+    shop = moving("douyin")
+    shop.run_until(60)
+    alerts = store.alerts("standard:lotus", 10, None)
+    assert (len(shop.story()), len(shop.table.query(alerts).keys)) == (1, 0)
+    shop.run_until(73)
+    assert len(shop.table.query(alerts).keys) == 1
+
+
 def test_a_warning_that_was_heeded_is_cleared() -> None:
     shop = moving("douyin")
     shop.follow([scan("in_transit", 60)])

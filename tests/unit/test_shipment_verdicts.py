@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -38,7 +39,7 @@ DAYS = 24
 MOVED, DELIVERED, CLOSED = AnomalyOutcome.MOVED, AnomalyOutcome.DELIVERED, AnomalyOutcome.CLOSED
 Story = tuple[Fact, ...]
 ON_THE_WAY: Story = (paid(), shipped(0), scan("picked_up", 1), scan("in_transit", 2))
-Summary = tuple[str, float, float | None, AnomalyOutcome | None]
+Summary = tuple[str, float | None, float | None, AnomalyOutcome | None]
 
 
 def summary(*facts: Fact, pack: str = "standard", now: datetime = MUCH_LATER) -> list[Summary]:
@@ -46,19 +47,19 @@ def summary(*facts: Fact, pack: str = "standard", now: datetime = MUCH_LATER) ->
     shipment = known(*facts, pack=pack)
     assert set(findings(shipment, now)) == set(findings(known(*reversed(facts), pack=pack), now))
     return sorted(
-        (each.kind.value, _hours(each.since), each.ended_at and _hours(each.ended_at), each.outcome)
+        (each.kind.value, _hours(each.since), _hours(each.ended_at), each.outcome)
         for each in findings(shipment, now)
         if each.kind.value != "stalled"
     )
 
 
-def _hours(moment: datetime) -> float:
-    return (moment - hour(0)) / timedelta(hours=1)
+def _hours(moment: datetime | None) -> float | None:
+    return None if moment is None else (moment - hour(0)) / timedelta(hours=1)
 
 
 def stalled(*facts: Fact) -> list[tuple[str, float | None, AnomalyOutcome | None]]:
     return [
-        (each.leg.value if each.leg else "", each.ended_at and _hours(each.ended_at), each.outcome)
+        (each.leg.value if each.leg else "", _hours(each.ended_at), each.outcome)
         for each in findings(known(*facts))
         if each.kind.value == "stalled"
     ]
@@ -245,7 +246,7 @@ def test_of_two_uploads_in_one_second_exactly_one_is_the_second() -> None:
 ARRIVED = region("四川省", city="成都市")
 
 
-def delivered(at: float = 20, **more: object) -> Story:
+def delivered(at: float = 20, **more: Any) -> Story:
     return paid(city="成都市", door=True), scan("picked_up", 1), scan("delivered", at, **more)
 
 

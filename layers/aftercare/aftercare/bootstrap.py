@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from aftercare.negotiation.model.links import LinkKeys
     from aftercare.negotiation.service import Negotiation
     from aftercare.negotiation.settlement import Stuck
+    from aftercare.scores.ledger import RowWriter
     from aftercare.shipments.merchant import ShipmentDesk
     from aftercare.shipments.notices import DelayNotice
     from aftercare.shipments.service import ShipmentWatch
@@ -255,6 +256,35 @@ def _shipment_watch() -> ShipmentWatch:
 
 
 @_once
+def ledger_consumer() -> Consumer:
+    from aftercare.consuming import Consumer
+    from aftercare.scores.ledger import FactLedger
+
+    ledger = FactLedger(_table("SCORES_TABLE"), _parts().clock, _writer())
+    return Consumer(clock=_parts().clock, intake_table=_table("INTAKE_TABLE"), on_event=ledger.take_in)
+
+
+@_once
+def row_writer() -> RowWriter:
+    from aftercare.scores.ledger import RowWriter
+
+    return RowWriter(_table("SCORES_TABLE"), _parts().clock)
+
+
+@_once
+def rollup_consumer() -> Consumer:
+    from aftercare.consuming import Consumer
+    from aftercare.scores.rollup import ScoreRollup
+
+    rollup = ScoreRollup(_table("SCORES_TABLE"), _parts().clock, _writer())
+    return Consumer(clock=_parts().clock, intake_table=_table("INTAKE_TABLE"), on_event=ignore, on_due=rollup.wake)
+
+
+def ignore(event: Event[EventData]) -> None:
+    """The queue of a function that hears timers alone."""
+
+
+@_once
 def notice_consumer() -> Consumer:
     from aftercare.consuming import Consumer
     from aftercare.negotiation.notices import BuyerNotice
@@ -358,6 +388,7 @@ def deadline_sweep() -> tuple[DueSweep, ...]:
     """One sweep a table, money first."""
     from aftercare.kernel.due import DueSweep, Owner
     from aftercare.negotiation import keys as negotiation
+    from aftercare.scores import keys as scores
     from aftercare.shipments import keys as shipments
 
     clock, shards, notices = _parts().clock, int(_setting("DUE_SHARDS")), _queue("NOTICE_QUEUE_URL")
@@ -369,4 +400,5 @@ def deadline_sweep() -> tuple[DueSweep, ...]:
     return (
         DueSweep(_table("NEGOTIATION_TABLE"), clock, shards, cases),
         DueSweep(_table("SHIPMENTS_TABLE"), clock, shards, parcels),
+        DueSweep(_table("SCORES_TABLE"), clock, shards, (Owner(scores.is_shop, _queue("ROLLUP_QUEUE_URL")),)),
     )

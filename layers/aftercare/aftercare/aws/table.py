@@ -19,6 +19,7 @@ from aftercare.kernel.table import (
     VERSION,
     Absent,
     AtLeast,
+    Below,
     Check,
     Condition,
     Delete,
@@ -227,6 +228,9 @@ def _condition(condition: Condition, placeholders: _Placeholders) -> str:
             return f"{placeholders.name(VERSION)} = {placeholders.value(version)}"
         case AtLeast(attribute, minimum):
             return f"{placeholders.name(attribute)} >= {placeholders.value(minimum)}"
+        case Below(attribute, limit):
+            below = f"{placeholders.name(attribute)} < {placeholders.value(limit)}"
+            return f"(attribute_not_exists({PARTITION}) OR {below})"
 
 
 def _ceiling_condition(attribute: str, highest_before: int, placeholders: _Placeholders) -> str:

@@ -48,7 +48,14 @@ class AtLeast(NamedTuple):
     minimum: int
 
 
-Condition = Absent | VersionIs | AtLeast
+class Below(NamedTuple):
+    """Nothing stands under the key yet, or a number of it is below ``limit``: what stands there is older."""
+
+    attribute: str
+    limit: int
+
+
+Condition = Absent | VersionIs | AtLeast | Below
 
 
 class Put(NamedTuple):

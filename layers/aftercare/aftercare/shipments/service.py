@@ -49,6 +49,10 @@ class NotLinked(DomainError):
     """An order has not been told of a parcel yet."""
 
 
+class NotTold(DomainError):
+    """The other orders of a number have not been told what an order is to be written with."""
+
+
 class ShipmentWatch:
     """The shipments of orders: what events and timers do to them."""
 
@@ -126,27 +130,38 @@ class ShipmentWatch:
         others = {other for other in number.orders if other != order_id}
         peers: list[Shipment] = []
         told_peer: Peer | None = None
+
+        def join(shipment: Shipment) -> Shipment:
+            own = joined(shipment, event=event, parcel=parcel, number=number, peers=peers)
+            linked = {peer.order_id for peer in own.parcel(parcel).peers}
+            # what changed about the order while the others were told must reach them too, and who came meanwhile
+            if not linked <= others or told_peer not in {None, as_peer(own, parcel)}:
+                others.update(linked)
+                raise NotTold
+            return own
+
         while True:
             if others:
                 told_peer = as_peer(fold(self._read(shop, order_id).shipment, event), parcel)
                 tell = partial(with_peer, parcel_id=parcel, peer=told_peer)
                 peers = [self.edit(shop, other, tell, caused_by=cause) for other in sorted(others)]
-            join = partial(joined, event=event, parcel=parcel, number=number, peers=peers)
-            own = self.edit(shop, order_id, join, caused_by=cause)
-            linked = {peer.order_id for peer in own.parcel(parcel).peers}
-            # what changed about the order while the others were told must reach them too, and who came meanwhile
-            if linked <= others and told_peer in {None, as_peer(own, parcel)}:
+            with suppress(NotTold):
+                own = self.edit(shop, order_id, join, caused_by=cause)
                 self._keep_words(order_id, event)
                 return own
-            others |= linked
 
     def _bear(self, shop: str, order_id: str, parcel: ParcelId) -> NumberRecord:
+        # nearly every number is new with the upload: it is written unread, and a refusal brings what stands there
+        number = store.read_number(None)
         for _ in range(ATTEMPTS):
-            number = store.read_number(self._table.get(keys.parcel_key(shop, parcel)))
             if order_id in number.orders:
                 return number
             linked = replace(number, orders=(*number.orders, order_id))
-            if self._write_number(shop, parcel, number, linked):
+            try:
+                self._table.write(store.write_number(shop, parcel, number, linked, self._clock.now()))
+            except WriteRefused as refused:
+                number = store.read_number(refused.existing)
+            else:
                 return linked
         raise Contended(f"parcel {parcel.number} kept changing")
 

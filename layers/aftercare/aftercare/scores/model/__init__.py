@@ -1,0 +1,1 @@
+"""Pure decisions about scores: what was counted, and what it makes."""
