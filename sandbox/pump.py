@@ -23,7 +23,6 @@ from sandbox.services import EPOCH, PolledQueue, PolledStream, Record, Services
 
 STREAM_RETENTION = timedelta(hours=24)
 LONGEST_RETRY_DELAY = timedelta(seconds=60)
-LONGEST_PAUSE = timedelta(hours=1)
 MAX_PASSES = 10_000
 FAILED_ITEMS = "batchItemFailures"
 ITEM = "itemIdentifier"
@@ -289,14 +288,11 @@ class _ScheduleSource:
         self._next_due = next_due
         self._ran_at = clock.now()
         self._has_run = False
-        self._pause = schedule.every
 
     def poll(self) -> bool:
         wake, now = self.next_wake(), self._clock.now()
         if wake is None or wake > now:
             return False
-        if self._next_due is not None:
-            self._pause = min(2 * self._pause, LONGEST_PAUSE) if self._left_standing() else self._schedule.every
         self._ran_at = now if self._next_due else now - (now - self._ran_at) % self._schedule.every
         self._has_run = True
         with suppress(InvocationFailed):  # the next run is the retry
@@ -311,12 +307,8 @@ class _ScheduleSource:
             return None
         if not self._has_run:
             return due_at
-        # what the last run left standing is due again after a pause, which grows while nobody takes care of it
-        return self._ran_at + self._pause if self._left_standing() else due_at
-
-    def _left_standing(self) -> bool:
-        due_at = self._next_due() if self._next_due is not None else None
-        return self._has_run and due_at is not None and due_at <= self._ran_at
+        # what the last run left standing is due again after the schedule's own pause
+        return due_at if due_at > self._ran_at else self._ran_at + self._schedule.every
 
     def _event(self, now: datetime) -> Mapping[str, Any]:
         schedule = self._schedule

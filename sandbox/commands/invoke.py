@@ -37,14 +37,14 @@ Items = Mapping[tuple[str, str, str], Mapping[str, Any]]
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("function", metavar="FUNCTION", help="a folder of functions/")
     parser.add_argument("event", type=Path, metavar="EVENT.json", help="what Lambda hands over, see events/functions/")
-    parser.add_argument("--history", type=Path, default=HISTORY, metavar="FILE", help="events that went before it")
+    parser.add_argument("--history", type=Path, metavar="FILE", help="events that went before it")
     parser.add_argument("--at", type=moment, metavar="TIME", help="when it is called (default: after the last of them)")
     add_shops_option(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """1 when the function failed. Raises ``CannotRun``."""
-    shops, history = shops_of(options.shops), read_all(options.history)
+    shops, history = shops_of(options.shops), read_all(options.history or history_of(options.function))
     sandbox = Sandbox(history[0].occurred_at if history else options.at or datetime.now(UTC))
     functions = sandbox.template.functions
     if options.function not in functions:
@@ -110,6 +110,12 @@ def _play(history: Sequence[Recorded], sandbox: Sandbox, marketplace: Marketplac
             raise CannotRun(f"line {recorded.line} of the history: {reason}") from reason
     if at is not None:
         player.go_on_to(at)
+
+
+def history_of(function: str) -> Path:
+    """The function's own sample history, or the one of all others."""
+    own = SAMPLES / f"{function}.history.jsonl"
+    return own if own.exists() else HISTORY
 
 
 # ---------------------------------------------------------------- what it did

@@ -43,7 +43,7 @@ WRITES = {
     "offer_page": "updated NegotiationTable: ORDER#standard:tea-house#202611020002",
     "refund_negotiation": "put NegotiationTable: ORDER#standard:tea-house#202611050006",
     "fact_ledger": "put ScoresTable: ORDER#standard:tea-house#202611050006",
-    "score_rollup": "put ScoresTable: SHOP#standard:tea-house | DAY#2026-11-02",
+    "score_rollup": "put ScoresTable: SHOP#standard:tea-house | DAY#2026-11-0",
     "score_rows": "put ScoresTable: DAY#standard:tea-house#2026-11-02",
     "shipment_watch": "put ShipmentsTable: ORDER#standard:tea-house#202611050006",
     "refund_settlement": "put NegotiationTable: PAYOUT#standard:tea-house/202611020003/",

@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Iterable
 from datetime import datetime
 from operator import attrgetter
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from aftercare.events.parcels import ParcelScanned, ParcelTraced
 from aftercare.events.parcels import Scan as ToldScan
@@ -52,6 +52,10 @@ class Scan(NamedTuple):
         """Sorts scans; within one moment the status later in the catalogue's list counts as later."""
         return self.at, _RANKS[self.status], self.code, self.text_digest
 
+    def as_row(self) -> tuple[object, ...]:
+        # most scans are told at once: the time need not stand there twice
+        return (*self[:2], None, *self[3:]) if self.arrived == self.at else self
+
 
 class Told(NamedTuple):
     """Scans of one parcel that came together. ``complete_at`` is when, if they are the whole trace.
@@ -75,7 +79,8 @@ class Trace(NamedTuple):
         scans = {scan.identity: scan for scan in self.scans}
         for scan in told.scans:
             known = scans.get(scan.identity)
-            if known is None or known.arrived < scan.arrived:
+            # several parties may tell the same scan at the same time, one with more in it: any fixed choice will do
+            if known is None or (known.arrived, repr(known)) < (scan.arrived, repr(scan)):
                 scans[scan.identity] = scan
         kept = [scan for scan in scans.values() if corrected_at is None or scan.arrived >= corrected_at]
         return Trace(tuple(sorted(kept, key=attrgetter("in_time"))), corrected_at)
@@ -127,7 +132,14 @@ def first_delivery(scans: Iterable[Scan]) -> Scan | None:
 
 
 read_place = compact.row(Place, None, None, None)
-read_scan = compact.row(
+_read_scan = compact.row(
     Scan, compact.moment, ScanStatus, compact.moment, None, None, ScanReason, read_place, None, SignedBy
 )
+
+
+def read_scan(row: list[Any]) -> Scan:
+    at, status, arrived, *rest = row
+    return _read_scan([at, status, arrived or at, *rest])
+
+
 read_trace = compact.row(Trace, compact.many(read_scan), compact.moment)

@@ -18,7 +18,10 @@ RowT = TypeVar("RowT", bound=NamedTuple)
 
 
 def to_json(value: Any) -> str:
-    """``value`` is made of named tuples, tuples, mappings, times, days, enums, text, numbers and None."""
+    """``value`` is made of named tuples, tuples, mappings, times, days, enums, text, numbers and None.
+
+    A named tuple that can be told in fewer words has a method ``as_row`` for it.
+    """
     return json.dumps(plain(value), ensure_ascii=False, separators=(",", ":"))
 
 
@@ -31,7 +34,8 @@ def plain(value: Any) -> Any:
         case Enum():
             return value.value
         case tuple():
-            row = [plain(each) for each in value]
+            short = value.as_row() if hasattr(value, "as_row") else value
+            row = [plain(each) for each in short]
             while row and row[-1] is None and hasattr(value, "_fields"):
                 row.pop()
             return row

@@ -10,6 +10,7 @@ from functools import partial
 
 from aftercare.events.orders import OrderPaid, OrderShipped
 from aftercare.events.parcels import ParcelExceptionLifted, ParcelExceptionReported, ParcelScanned, ParcelTraced
+from aftercare.events.trace import Scan, told
 from aftercare.events.vocabulary import ScanStatus
 from aftercare.kernel.envelope import Event, EventData
 from aftercare.kernel.errors import DomainError, Transient
@@ -22,7 +23,6 @@ from aftercare.shipments.model.facts import (
     as_peer,
     fold,
     parcel_id,
-    told,
     with_peer,
     with_report,
     with_scans,
@@ -30,7 +30,7 @@ from aftercare.shipments.model.facts import (
 )
 from aftercare.shipments.model.lifecycle import Wording, bring_up_to_date
 from aftercare.shipments.model.risk import order_at_risk
-from aftercare.shipments.model.shipment import UNNAMED, ParcelId, Peer, Scan, Shipment
+from aftercare.shipments.model.shipment import UNNAMED, ParcelId, Peer, Shipment
 from aftercare.shipments.model.trace import judged_at
 from aftercare.shipments.store import NumberRecord, ShipmentRecord
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
+from aftercare.events.trace import Scan
 from aftercare.events.vocabulary import AnomalyStage
 from aftercare.kernel.errors import MalformedInput
 from aftercare.kernel.records import Change, RecordWriter, Stored
@@ -26,7 +27,7 @@ from aftercare.shipments import codec
 from aftercare.shipments.keys import counter_key, parcel_key, settings_key, shipment_key, words_key
 from aftercare.shipments.model.lifecycle import open_anomalies
 from aftercare.shipments.model.settings import ShopSettings
-from aftercare.shipments.model.shipment import Parcel, ParcelId, Report, Scan, Shipment
+from aftercare.shipments.model.shipment import Parcel, ParcelId, Report, Shipment
 
 ALERTS_INDEX = Index(name="alerts", partition="alert_shop", sort="alert_rank")
 EXPIRES_AT = "expires_at"

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from datetime import datetime
-from operator import attrgetter
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 from aftercare.events import vocabulary
 from aftercare.events.orders import (
@@ -23,8 +21,8 @@ from aftercare.events.parcels import (
     ParcelScanned,
     ParcelTraced,
 )
-from aftercare.events.parcels import Scan as ToldScan
 from aftercare.events.refunds import RefundDecided, RefundRequested, RefundUpdated
+from aftercare.events.trace import Told, Trace, place_of, told
 from aftercare.events.vocabulary import RefundOutcome, RefundReason
 from aftercare.kernel.envelope import Event, EventData
 from aftercare.shipments.model.shipment import (
@@ -33,31 +31,13 @@ from aftercare.shipments.model.shipment import (
     ParcelId,
     Payment,
     Peer,
-    Place,
     Promise,
     Refund,
     Report,
-    Scan,
     Shipment,
 )
 
-TEXT_DIGEST_LENGTH = 8
 FactT = TypeVar("FactT", Promise, Report)
-
-
-class Told(NamedTuple):
-    """Scans of one parcel that came together. ``complete_at`` is when, if they are the whole trace.
-
-    A scan counts as told when it arrived last: a complete trace does not take back what is told after it.
-    """
-
-    scans: tuple[Scan, ...] = ()
-    complete_at: datetime | None = None
-
-
-def arrived_at(event: Event[EventData]) -> datetime:
-    """When we were told: later than the event itself where a door says so."""
-    return event.metadata.received_at or event.metadata.occurred_at
 
 
 def fold(shipment: Shipment, event: Event[EventData]) -> Shipment:
@@ -97,33 +77,14 @@ def parcel_id(parcel: vocabulary.Parcel | None) -> ParcelId:
     return UNNAMED if parcel is None else ParcelId(parcel.carrier, parcel.number)
 
 
-def told(event: Event[EventData]) -> Told:
-    """The scans that an event tells of a parcel; none for an event of another kind."""
-    arrived = arrived_at(event)
-    match event.data:
-        case ParcelScanned() as scanned:
-            return Told((_scan_of(scanned, arrived),))
-        case ParcelTraced(scans=scans, complete=complete):
-            return Told(tuple(_scan_of(scan, arrived) for scan in scans), arrived if complete else None)
-    return Told()
-
-
 def fold_scans(shipment: Shipment, parcel_id: ParcelId, told: Told) -> Shipment:
     """The shipment with the scans in the parcel's set."""
     return shipment.with_parcel(parcel_id, with_scans(shipment.parcel(parcel_id), told))
 
 
 def with_scans(parcel: Parcel, told: Told) -> Parcel:
-    corrections = [at for at in (parcel.corrected_at, told.complete_at) if at is not None]
-    corrected_at = max(corrections, default=None)
-    scans = {scan.identity: scan for scan in parcel.scans}
-    for scan in told.scans:
-        known = scans.get(scan.identity)
-        # several parties may tell the same scan at the same time, one with more in it: any fixed choice will do
-        if known is None or (known.arrived, repr(known)) < (scan.arrived, repr(scan)):
-            scans[scan.identity] = scan
-    kept = [scan for scan in scans.values() if corrected_at is None or scan.arrived >= corrected_at]
-    return parcel._replace(scans=tuple(sorted(kept, key=attrgetter("in_time"))), corrected_at=corrected_at)
+    scans, corrected_at = Trace(parcel.scans, parcel.corrected_at).with_told(told)
+    return parcel._replace(scans=scans, corrected_at=corrected_at)
 
 
 def with_trace(shipment: Shipment, parcel_id: ParcelId, known: Parcel, reports: Iterable[Report]) -> Shipment:
@@ -163,30 +124,11 @@ def as_peer(shipment: Shipment, parcel_id: ParcelId) -> Peer:
     return Peer(shipment.order_id, shipment.parcel(parcel_id).uploaded_at, key)
 
 
-def _scan_of(scan: ToldScan, arrived: datetime) -> Scan:
-    hub = scan.hub
-    return Scan(
-        at=scan.scanned_at,
-        status=scan.status,
-        arrived=arrived,
-        code=scan.raw.code,
-        text_digest=hashlib.sha256(scan.raw.text.encode()).hexdigest()[:TEXT_DIGEST_LENGTH],
-        reason=scan.reason,
-        place=place_of(scan.region),
-        hub=None if hub is None else hub.code or hub.name,
-        signed_by=scan.signed_by,
-    )
-
-
 # ---------------------------------------------------------------- the order
 
 
 def earliest(known: datetime | None, told: datetime) -> datetime:
     return told if known is None else min(known, told)
-
-
-def place_of(region: vocabulary.Region | None) -> Place | None:
-    return None if region is None else Place(region.country, region.province, region.city)
 
 
 def payment_of(paid: OrderPaid) -> Payment:

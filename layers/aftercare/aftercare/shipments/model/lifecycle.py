@@ -15,6 +15,7 @@ from aftercare.events.shipments import (
     ShipmentAnomalyEscalated,
     ShipmentAnomalyRaised,
 )
+from aftercare.events.trace import Place
 from aftercare.events.vocabulary import AnomalyKind, AnomalyOutcome, AnomalyStage, Leg, Parcel, Region, Words
 from aftercare.kernel.envelope import EventData
 from aftercare.kernel.ids import stable_id
@@ -23,7 +24,7 @@ from aftercare.kernel.times import to_text
 from aftercare.rulepacks.shipments import ShipmentRules
 from aftercare.shipments.model.promise import as_paid
 from aftercare.shipments.model.risk import Wrong, at_risk
-from aftercare.shipments.model.shipment import UNNAMED, Due, Mute, ParcelId, Place, Said, Shipment
+from aftercare.shipments.model.shipment import UNNAMED, Due, Mute, ParcelId, Said, Shipment
 from aftercare.shipments.model.trace import delivered, picked_up, watched_parcels
 from aftercare.shipments.model.verdicts import Crossing, Finding, judge
 

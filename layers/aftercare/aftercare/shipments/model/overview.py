@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from aftercare.events.trace import Place, Scan
 from aftercare.events.vocabulary import AnomalyStage, ScanStatus
 from aftercare.kernel.times import to_text
 from aftercare.rulepacks.shipments import ShipmentRules
@@ -19,12 +20,10 @@ from aftercare.shipments.model.shipment import (
     Parcel,
     ParcelId,
     Payment,
-    Place,
     Promise,
     Refund,
     Report,
     Said,
-    Scan,
     Shipment,
 )
 from aftercare.shipments.model.trace import picked_up, watched_parcels

@@ -10,24 +10,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import NamedTuple
 
-from aftercare.events.vocabulary import (
-    AnomalyKind,
-    AnomalyOutcome,
-    AnomalyStage,
-    Leg,
-    PromiseSource,
-    ScanReason,
-    ScanStatus,
-    SignedBy,
-)
-
-
-class Place(NamedTuple):
-    """A place as coarse as it was told; ``country`` is ISO 3166-1 alpha-2."""
-
-    country: str
-    province: str | None = None
-    city: str | None = None
+from aftercare.events.trace import Place, Scan
+from aftercare.events.vocabulary import AnomalyKind, AnomalyOutcome, AnomalyStage, Leg, PromiseSource
 
 
 class ParcelId(NamedTuple):
@@ -38,33 +22,6 @@ class ParcelId(NamedTuple):
 
 
 UNNAMED = ParcelId("", "")
-
-
-_RANKS = {status: rank for rank, status in enumerate(ScanStatus)}
-
-
-class Scan(NamedTuple):
-    """One entry of a trace. ``arrived`` is when it was told last; ``text_digest`` stands for the carrier's words."""
-
-    at: datetime
-    status: ScanStatus
-    arrived: datetime
-    code: str
-    text_digest: str
-    reason: ScanReason | None = None
-    place: Place | None = None
-    hub: str | None = None
-    signed_by: SignedBy | None = None
-
-    @property
-    def identity(self) -> tuple[datetime, ScanStatus, str, str]:
-        """The same scan is told by several parties, late and twice."""
-        return self.at, self.status, self.code, self.text_digest
-
-    @property
-    def in_time(self) -> tuple[datetime, int, str, str]:
-        """Sorts scans; within one moment the status later in the catalogue's list counts as later."""
-        return self.at, _RANKS[self.status], self.code, self.text_digest
 
 
 class Peer(NamedTuple):

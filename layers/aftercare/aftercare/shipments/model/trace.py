@@ -7,9 +7,10 @@ from datetime import datetime
 from operator import attrgetter
 from typing import NamedTuple
 
+from aftercare.events.trace import Place, Scan
 from aftercare.events.vocabulary import PICKED_UP_STATUSES, Leg, ScanStatus
 from aftercare.rulepacks.shipments import LaneRules, StallThresholds, Threshold
-from aftercare.shipments.model.shipment import UNNAMED, Parcel, ParcelId, Place, Scan, Shipment
+from aftercare.shipments.model.shipment import UNNAMED, Parcel, ParcelId, Shipment
 
 LEG_AFTER: Mapping[ScanStatus, Leg | None] = {
     ScanStatus.PICKED_UP: Leg.DISPATCH,

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from aftercare.events.trace import Scan
 from aftercare.events.vocabulary import (
     PICKED_UP_STATUSES,
     AnomalyKind,
@@ -23,7 +24,7 @@ from aftercare.events.vocabulary import (
 from aftercare.kernel.times import ONE_SECOND
 from aftercare.rulepacks.shipments import ShipmentRules, Threshold
 from aftercare.shipments.model.promise import due_of
-from aftercare.shipments.model.shipment import UNNAMED, Due, Parcel, ParcelId, Scan, Shipment
+from aftercare.shipments.model.shipment import UNNAMED, Due, Parcel, ParcelId, Shipment
 from aftercare.shipments.model.trace import (
     Lane,
     Silence,
