@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check check-rest lint types imports template contracts up invoke replay shops benchmarks generate calendars lock clean
+.PHONY: help setup demo test proof check check-rest lint types imports template contracts up invoke replay shops benchmarks generate calendars lock clean
 
 help: ## list what can be done
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -39,6 +39,9 @@ shops: setup ## the shops of the sandbox
 
 test: setup ## the tests
 	$(BIN)/pytest -n 2
+
+proof: setup ## the long checks, on real orders where they are at hand
+	$(BIN)/pytest -m proof
 
 check: test check-rest ## everything that must be green before a commit
 

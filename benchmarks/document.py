@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import astuple
 from decimal import Decimal
@@ -37,8 +38,8 @@ CASES_HEAD = """## What a case costs
 From the first webhook to the last, and three days beyond. Write and read units are computed from the items as they
 were before and after each write, by DynamoDB's rules (moto's figures are not real): a unit a KB begun, twice that in a
 transaction, and one for every index entry written or deleted. The shop has a budget, a limit a buyer, a plan for
-another situation that turns on whether the buyer is new, and messages about delays. Only the last two cases but one
-have a parcel; in the others the order need not be shipped yet.
+another situation that turns on whether the buyer is new, and messages about delays. Two cases have a parcel; in the
+others the order need not be shipped yet.
 """
 PARCELS_HEAD = """## What a parcel costs
 
@@ -46,9 +47,9 @@ Paid, uploaded, scanned ten times by its number alone, and delivered within thre
 way, so that an alert is raised, the buyer is told, and the alert clears itself. What `shipment_watch` hears of each,
 on average, with the units of the due index among its write units:
 """
-PARCELS_BILL = """A scan is one conditional write beside its reads. Its units are those of the order's item, which passes one KB with the
-fifth scan; the due index is touched only where a timer is armed earlier, fires, or is not needed any more. A due timer
-costs ${timer:.2f} a million with its message, the sweep's calls and {units} write units, a message a batch.
+PARCELS_BILL = """A scan is one conditional write beside its reads. Its units are those of the order's item, which
+passes one KB half-way; the due index is touched only where a timer is set earlier, fires, or is not needed any more. A
+due timer costs ${timer:.2f} a million with its message, the sweep's calls and {units} write units, a message a batch.
 
 ### A hundred million parcels, on paper
 
@@ -63,7 +64,8 @@ The same parcels, whatever keeps their timers: thousands of dollars for the time
 HANDLERS_HEAD = """## CPU time of a handler
 
 The real `app.py` with the real adapters, and the production clients of the SDK with answers from memory in the place
-of the network, beside the same clients making the same calls bare. CPU time, in short blocks that take turns. Target:
+of the network, beside the same clients making the same calls bare; of each thing heard in several cases the dearest.
+CPU time, in short blocks that take turns. Target:
 {target:.2f}. The buyer's page renders HTML and is shown for information.
 """
 STARTUP_HEAD = """## Cold start
@@ -129,10 +131,11 @@ def cases_tables(costs: Sequence[CaseCost], prices: Prices) -> str:
         f"a function is taken to be billed {assumed.invocation} ms, {assumed.aws_call} ms more a call and "
         f"{assumed.marketplace_call} ms more a call to a marketplace.\n"
     )
+    counted = Counter((cost.name, excess) for cost in costs for excess in cost.excesses)
     beyond = [
-        f"- {cost.name}: `{excess.function}` on {excess.heard} makes {excess.calls} more ({excess.made})\n"
-        for cost in costs
-        for excess in cost.excesses
+        f"- {name}: `{excess.function}` on {excess.heard} makes {excess.calls} more ({excess.made})"
+        f"{'' if times == 1 else f', {times} times'}\n"
+        for (name, excess), times in counted.items()
     ]
     more = (
         "\nCalls beyond the fewest:\n\n" + "".join(beyond) if beyond else "\nNo case makes more calls than it must.\n"
@@ -172,9 +175,9 @@ def parcels_tables(costs: ParcelCosts) -> str:
         numbers=set(range(1, 11)),
         footer=[
             "**all**",
-            _millions(sum(each.calls for each in costs.bills)),
-            _millions(sum(each.write_units for each in costs.bills)),
-            _millions(sum(each.read_units for each in costs.bills)),
+            _millions(sum((each.calls for each in costs.bills), Decimal(0))),
+            _millions(sum((each.write_units for each in costs.bills), Decimal(0))),
+            _millions(sum((each.read_units for each in costs.bills), Decimal(0))),
             *_thousands(*astuple(total), total.total, sum((each.in_batches for each in costs.bills), Decimal(0))),
         ],
     )
@@ -187,7 +190,7 @@ def parcels_tables(costs: ParcelCosts) -> str:
         numbers={1, 2, 3},
     )
     bill_head = PARCELS_BILL.format(timer=costs.timer.total, units=costs.timer_units, one_in=round(1 / STALL_SHARE))
-    return "\n".join([hearings, bill_head, bills, PARCELS_TIMERS, timekeeping])
+    return f"{hearings}\n{bill_head}\n{bills}\n{PARCELS_TIMERS}\n{timekeeping}"
 
 
 def handlers_table(times: Sequence[HandlerTime]) -> str:
@@ -266,8 +269,8 @@ def _beside(calls: int, least: int) -> str:
     return str(calls) if calls == least else f"**{calls}** ({least})"
 
 
-def _millions(count: int) -> str:
-    return f"{count / 1_000_000:,.0f}"
+def _millions(count: Decimal) -> str:
+    return f"{count:,.0f}"
 
 
 def _thousands(*dollars: Decimal) -> list[str]:

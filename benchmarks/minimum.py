@@ -82,8 +82,8 @@ WATCHED_UPLOAD = Step(
     "shipment_watch",
     "OrderShipped",
     3,
-    "the number put unread, since nearly all are new; the order read and put (number and order in one transaction would "
-    "be a call less and cost two units more)",
+    "the number put unread, since nearly all are new; the order read and put (number and order in one transaction "
+    "would be a call less and cost two units more)",
 )
 WATCHED_SCAN = Step(
     "shipment_watch",

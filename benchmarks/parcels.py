@@ -42,9 +42,9 @@ class FunctionBill:
     """Of a hundred million parcels: millions of calls and units, and dollars."""
 
     function: str
-    calls: int
-    write_units: int
-    read_units: int
+    calls: Decimal
+    write_units: Decimal
+    read_units: Decimal
     bill: Bill
     in_batches: Decimal
     """Dollars, with every batch full."""
@@ -117,9 +117,9 @@ def _function_bills(
     full = [bills_of(case, prices, memory_mb, FULL_BATCH) for case in (smooth, stalling)]
     times = Decimal(PARCELS) / MILLION
 
-    def counted(function: str, count: Callable[[list[Heard]], float]) -> int:
+    def counted(function: str, count: Callable[[list[Heard]], float]) -> Decimal:
         each = ([heard for heard in case.heard if heard.function == function] for case in (smooth, stalling))
-        return int(mixed(*(Decimal(str(count(heard))) for heard in each)) * times)
+        return mixed(*(Decimal(str(count(heard))) for heard in each)) * times
 
     return [
         FunctionBill(
@@ -167,9 +167,11 @@ def _timekeeping(smooth: Played, stalling: Played, prices: Prices, memory_mb: Ma
         ),
         Timekeeping(
             "items in buckets of an hour, moved to an earlier time only",
-            armings * units * times,
+            # two units for the item, and one more for the order's
+            armings * 3 * units * times,
             waking(fires),
-            "an item a time; written beside the order, so in a transaction at twice the units of both, or not atomic",
+            "an item a time, in a transaction with the order at twice the units of both; a third of that where a lost "
+            "timer does not matter",
         ),
         Timekeeping(
             "EventBridge Scheduler, moved to an earlier time only",

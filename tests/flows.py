@@ -182,6 +182,11 @@ class Town:
     def wait(self, by: timedelta) -> None:
         self.sandbox.advance_to(self.sandbox.clock.now() + by)
 
+    def wait_for_the_morning(self) -> None:
+        """Which days an order adds something to depends on the hour, and so does the number of calls."""
+        passed = self.sandbox.clock.now() - START
+        self.wait(timedelta(days=passed.days + 1) - passed)
+
     # ------------------------------------------------------------ a look at what stands
 
     @property

@@ -335,7 +335,7 @@ class CountedShop:
         """Items with rows that have not been written out yet."""
         self.table = MemoryTable(on_write=self._heard)
         if zone is not None:
-            state = ShopState(SHOP, zone, "standard")
+            state = ShopState.entered(SHOP, start, zone=zone)
             self.table.write(store.write_shop(RecordWriter(SHARDS), None, state, next_closing(start, zone), start))
 
     def _heard(self, key: Key, item: Item | None) -> None:

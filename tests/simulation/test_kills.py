@@ -68,6 +68,7 @@ def undisturbed(lotus: Town) -> Mapping[str, Undisturbed]:
 
 def observe(lotus: Town, story: Story) -> Undisturbed:
     order_id = f"A{next(ORDERS)}"
+    lotus.wait_for_the_morning()
     story.before(lotus, order_id)
     start = len(lotus.sandbox.invocations)
     story.play(lotus, order_id)
@@ -102,6 +103,7 @@ def test_a_kill_at_any_call_changes_nothing_in_the_end(
         if point.function != function:
             continue
         order_id = f"A{next(ORDERS)}"
+        lotus.wait_for_the_morning()
         story.before(lotus, order_id)
         with struck_at(lotus.sandbox, point, kill) as struck:
             story.play(lotus, order_id)

@@ -26,7 +26,7 @@ ORDERS = count(1)
 # ---------------------------------------------------------------- through the template
 
 FUNCTIONS = ("webhook_intake", "notification_translate", "refund_negotiation", "refund_settlement", "event_relay",
-             "buyer_notice", "offer_page")  # fmt: skip
+             "buyer_notice", "offer_page", "shipment_watch", "fact_ledger", "score_rows")  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +37,7 @@ def lotus() -> Iterator[Town]:
 
 
 def play(lotus: Town) -> tuple[Ending, list[Point]]:
+    lotus.wait_for_the_morning()
     order_id, start = f"A{next(ORDERS)}", len(lotus.sandbox.invocations)
     REFUND_STORY.play(lotus, order_id)
     return ending(lotus, order_id), points_of(lotus.sandbox.invocations[start:])
@@ -53,6 +54,7 @@ def test_a_second_delivery_in_the_midst_of_the_first_changes_nothing_in_the_end(
         if point.function != function:
             continue
         order_id = f"A{next(ORDERS)}"
+        lotus.wait_for_the_morning()
         with struck_at(lotus.sandbox, point, deliver_again) as struck:
             REFUND_STORY.play(lotus, order_id)
         assert struck.by == function, point

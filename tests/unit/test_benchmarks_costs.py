@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from aftercare.kernel.ports import HttpReply
 from benchmarks.cases import NotAsPlayed, Played
-from benchmarks.costs import Excess, cost_of, excesses, read_prices
+from benchmarks.costs import Excess, bill_of, cost_of, excesses, read_prices
 from benchmarks.recording import Exchange, Heard
 from sandbox.cloud import Published
 
@@ -29,6 +29,8 @@ sqs_requests = 1000
 http_api_requests = 10000
 lambda_requests = 100000
 lambda_gb_seconds = 1000000
+schedules = 1
+state_transitions = 1
 [assumed_milliseconds]
 invocation = 10
 aws_call = 20
@@ -54,6 +56,13 @@ def translated(*calls: Exchange) -> Heard:
     return queued("notification_translate", message, calls=list(calls))
 
 
+def counted(*days: str) -> Heard:
+    """The rows of a record, by default those of an order that was just paid, on days to come."""
+    rows = json.dumps([[day, "A1", []] for day in days or [f"2026-12-0{number}" for number in range(1, 6)]])
+    image = {"rows": {"S": rows}, "zone": {"S": "Asia/Shanghai"}}
+    return Heard("score_rows", {"Records": [{"dynamodb": {"NewImage": image}}]}, NOW)
+
+
 def order_paid(*more: Heard, written: int = 1) -> Played:
     """The shortest case, with ``written`` calls where one is needed."""
     put = [call("PutItem", write_units=2)] * written
@@ -62,6 +71,9 @@ def order_paid(*more: Heard, written: int = 1) -> Played:
         (
             delivered(call("SendMessage", service="sqs")),
             translated(call("PutItem", write_units=1), call("PutEvents", service="events")),
+            queued("shipment_watch", {"detail-type": "OrderPaid"}, calls=[]),
+            queued("fact_ledger", {"detail-type": "OrderPaid"}, calls=[]),
+            counted(),
             queued("refund_negotiation", {"detail-type": "OrderPaid"}, calls=put),
             *more,
         ),
@@ -104,19 +116,36 @@ def test_secrets_and_the_minutely_look_at_the_due_index_are_nobodys_calls() -> N
 def test_a_batch_is_named_by_all_its_messages_and_the_relays_by_none() -> None:
     both = queued("refund_negotiation", {"detail-type": "RefundDecided"}, {"due": {}}, calls=[])
     assert both.names == ["RefundDecided", "timer"]
-    assert Heard("event_relay", {"Records": [{"dynamodb": {}}] * 3}, NOW).names == ["outboxes"]
+    assert Heard("event_relay", {"Records": [{"dynamodb": {"NewImage": {}}}] * 3}, NOW).names == ["outboxes"]
+
+
+def test_what_records_add_to_days_is_named_by_rows_and_by_days_that_are_over() -> None:
+    assert counted("2026-11-05", "2026-11-04", "2026-11-03").names == ["row", "row", "row", "late day", "late day"]
+
+
+def test_full_batches_share_an_invocation_and_the_requests_that_fetch_them(tmp_path: Path) -> None:
+    file = tmp_path / "prices.toml"
+    file.write_text(PRICES, encoding="utf-8")
+    heard = queued("fact_ledger", {"detail-type": "OrderPaid"}, calls=[call("PutItem", write_units=2)])
+    alone, shared = (bill_of(heard, read_prices(file), 1024, batch) for batch in (1, 10))
+    assert (alone.tables, alone.queues, alone.functions) == (2, 3 * 1000, 100_000 + 30_000)
+    assert (shared.tables, shared.queues, shared.functions) == (2, Decimal("1.2") * 1000, 10_000 + 21_000)
+    assert (alone + shared).total == alone.total + shared.total
 
 
 def test_dollars_add_up_by_the_prices_of_the_file(tmp_path: Path) -> None:
     file = tmp_path / "prices.toml"
     file.write_text(PRICES, encoding="utf-8")
     told = Heard("buyer_notice", {}, NOW, [call("BatchGetItem", read_units=1.5)], [HttpReply(200, b"")])
-    memory_mb = {"webhook_intake": 1024, "notification_translate": 1024, "refund_negotiation": 512, "buyer_notice": 512}
-    cost = cost_of(order_paid(told), read_prices(file), memory_mb)
+    played = order_paid(told)
+    memory_mb = dict.fromkeys({heard.function for heard in played.heard}, 512)
+    cost = cost_of(played, read_prices(file), memory_mb | {"webhook_intake": 1024, "notification_translate": 1024})
     units = 3 * 1 + Decimal("1.5") * 10
-    seconds = Decimal("0.030") + Decimal("0.050") + Decimal("0.030") / 2 + Decimal("0.330") / 2
-    assert cost.dollars_a_million == units + 100 + 6 * 1000 + 10000 + 4 * 100000 + seconds * 1000000
-    assert (cost.write_units, cost.read_units, cost.events, cost.messages) == (3, 1.5, 1, 2)
+    # half a gigabyte: a negotiation with one call, a notice with a call and a reply, and three that call nobody
+    small = (Decimal("0.030") + Decimal("0.330") + 3 * Decimal("0.010")) / 2
+    seconds = Decimal("0.030") + Decimal("0.050") + small
+    assert cost.dollars_a_million == units + 100 + 4 * 3 * 1000 + 10000 + 7 * 100000 + seconds * 1000000
+    assert (cost.write_units, cost.read_units, cost.events, cost.messages) == (3, 1.5, 1, 4)
 
 
 def test_a_price_that_is_missing_is_an_error(tmp_path: Path) -> None:

@@ -27,7 +27,9 @@ from scores import (
     reviewed,
     round_closed,
     scan,
+    session_of,
     shipped,
+    step_closed,
     stepped_in,
     traced,
     wrote,
@@ -37,8 +39,6 @@ from aftercare.rulepacks.scores import score_pack
 from aftercare.scores.ledger import changed_rows
 from aftercare.scores.model.contributions import order_rows, session_rows
 from aftercare.scores.model.facts import fold_order
-
-from scores import session_of  # isort: skip
 
 SHANGHAI, NEW_YORK = "Asia/Shanghai", "America/New_York"
 SHIP_BY = at(2, "10:00:00")
@@ -233,7 +233,7 @@ def test_a_review_is_gone_also_where_the_marketplace_counts_no_revisions() -> No
     assert counted("positive_rating", gone, posted) == NOTHING
 
 
-# ---------------------------------------------------------------- negative_feedback, damage_returns
+# ---------------------------------------------------------------- bad cases of what was delivered
 
 
 @pytest.mark.parametrize(("stars", "bad"), [(1, 1), (2, 1), (3, 0)])
@@ -430,8 +430,6 @@ def test_the_platforms_pauses_are_not_the_sellers_time() -> None:
 
 
 def step_closed_at(clock: str) -> Fact:
-    from scores import step_closed
-
     return step_closed(at(0, clock))
 
 
@@ -694,7 +692,7 @@ def test_hours_and_cut_off_are_the_packs() -> None:
 
 def test_rows_that_changed_are_told_and_those_that_are_gone_are_emptied() -> None:
     was = order_of(ORDER, scan("picked_up", at(1)), reviewed(5, at(3)))
-    record = fold_order(was, due(1, ship_by=at(4)))
+    record = fold_order(was, due(1, ship_by=at(4), deliver_by=DELIVER_BY))
     record = fold_order(record, reviewed(5, at(3), revision=2, removed=True))
     changed = changed_rows(order_rows(was, COUNTING), order_rows(record, COUNTING))
     told = {(f"{row.day:%m-%d}", row.subject): sorted(row.metrics) for row in changed}

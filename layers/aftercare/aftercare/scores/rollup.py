@@ -20,7 +20,6 @@ from aftercare.kernel.errors import Transient
 from aftercare.kernel.ports import Clock
 from aftercare.kernel.records import Change, RecordWriter, Stored
 from aftercare.kernel.table import VERSION, Item, Key, Query, Table, WriteRefused
-from aftercare.kernel.times import local_day
 from aftercare.rulepacks.scores import ScoreRules, score_rules
 from aftercare.scores import keys, store
 from aftercare.scores.model.benchmarks import Measure as Counted
@@ -38,7 +37,6 @@ from aftercare.scores.model.days import (
     week_measures,
 )
 from aftercare.scores.model.shops import ShopState
-from aftercare.scores.store import ShopItem
 
 A_DAY = timedelta(days=1)
 A_WEEK = timedelta(days=7)
@@ -73,7 +71,7 @@ class ScoreRollup:
         state = was.state
         late = {keys.day_of(each): int(marked[VERSION]) for each, marked in self._all(store.late_days(shop))}
         restated = [day for day in late if store.are_rows_kept(day, now)]
-        touched = _days_to_count(was, restated, now)
+        touched = _days_to_count(state, restated, now)
         if not touched and was.stored.due_at is not None and was.stored.due_at > now:
             return
         end = last_week_end(now, state.zone)
@@ -84,7 +82,7 @@ class ScoreRollup:
         first = first_day_needed(since, rules_of(state, end).counting)
         days = self._count(shop, touched, self._read_days(shop, first, last_day(now, state.zone)))
         state = self._score(state, end, days, weeks, min(restated, default=None))
-        self._finish(was.stored, state._replace(counted_to=last_day(now, state.zone)), late, now)
+        self._finish(was.stored, state._replace(counted_to=max(last_day(now, state.zone), state.counted_to)), late, now)
 
     # ------------------------------------------------------------ days
 
@@ -195,12 +193,10 @@ def _as_event(measure: Counted) -> Measure:
     return Measure(id=measure.id, numerator=measure.numerator, denominator=measure.denominator)
 
 
-def _days_to_count(shop: ShopItem, restated: Iterable[date], now: datetime) -> list[date]:
-    """Every day since the last count, the first time since the shop was entered, and those with something late."""
-    state, last = shop.state, last_day(now, shop.state.zone)
-    entered = local_day(shop.stored.created_at, state.zone)
-    first = entered if state.counted_to is None else state.counted_to + A_DAY
-    due = [first + number * A_DAY for number in range((last - first).days + 1)]
+def _days_to_count(state: ShopState, restated: Iterable[date], now: datetime) -> list[date]:
+    """Every day since the last count, and those with something late."""
+    last = last_day(now, state.zone)
+    due = [state.counted_to + number * A_DAY for number in range(1, (last - state.counted_to).days + 1)]
     return sorted({*due, *(day for day in restated if day <= last)})
 
 

@@ -29,8 +29,8 @@ class ShopState(NamedTuple):
     shop: str
     zone: str
     pack: str
+    counted_to: date
     category: str | None = None
-    counted_to: date | None = None
     published_to: date | None = None
     services: Mapping[str, Enrolment] = {}
     violations: tuple[Violation, ...] = ()
@@ -41,7 +41,7 @@ class ShopState(NamedTuple):
     ) -> Self:
         """A shop from now on: its first day to be counted is today. Without a ``pack`` its marketplace's holds."""
         yesterday = local_day(now, zone) - timedelta(days=1)
-        return cls(shop, zone, pack or shop.partition(":")[0], category, counted_to=yesterday)
+        return cls(shop, zone, pack or shop.partition(":")[0], yesterday, category)
 
 
 def fold_shop(state: ShopState, event: Event[EventData]) -> ShopState:
@@ -64,8 +64,8 @@ read_shop_state = compact.row(
     None,
     None,
     None,
-    None,
     compact.day,
+    None,
     compact.day,
     compact.mapping(str, compact.row(Enrolment, compact.moment, None)),
     compact.many(compact.row(Violation, None, None, compact.moment)),

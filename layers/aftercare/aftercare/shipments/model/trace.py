@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from operator import attrgetter
@@ -111,6 +112,7 @@ def _timeline(parcel: Parcel) -> list[tuple[datetime, ScanStatus | None]]:
 _PROVINCE_FORMS = ("特别行政区", "维吾尔自治区", "壮族自治区", "回族自治区", "自治区", "省", "市")
 
 
+@functools.lru_cache(maxsize=1000)
 def short_province(province: str) -> str:
     """浙江 for 浙江省: marketplaces and carriers write either."""
     for form in _PROVINCE_FORMS:
