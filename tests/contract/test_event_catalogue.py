@@ -159,7 +159,8 @@ def test_generating_mends_a_tampered_copy(a_copy: Path) -> None:
 def test_a_page_names_who_hears_the_event_by_the_template() -> None:
     heard = GENERATE.consumers_of(model_of("OfferAccepted", 1), RESOURCES)
     assert [(one.function, one.rule, one.queue, one.dead_letters) for one in heard] == [
-        ("refund_settlement", "SettlementRule", "SettlementQueue", "SettlementDeadLetters")
+        ("fact_ledger", "FactsRule", "FactsQueue", "FactsDeadLetters"),
+        ("refund_settlement", "SettlementRule", "SettlementQueue", "SettlementDeadLetters"),
     ]
 
 
