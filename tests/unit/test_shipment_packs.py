@@ -136,7 +136,7 @@ def first_charge(marketplace: str, kind: str, **conditions: str) -> tuple[int, i
     return None if found is None else (found.percent, found.floor, found.cap)
 
 
-SOON, LATER = {"promise": "within_48_hours"}, {"promise": "longer"}
+SOON, LATER = {"promise": "regular"}, {"promise": "longer"}
 
 
 @pytest.mark.parametrize(

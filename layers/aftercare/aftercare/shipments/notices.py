@@ -22,11 +22,11 @@ from aftercare.shipments.model.shipment import Said, Shipment
 
 WAITING, SENDING, SENT, NEEDLESS = "waiting", "sending", "sent", "needless"
 RETRY_AFTER = timedelta(minutes=10)
-"""A message whose sending was cut off is tried again then, should its queue not do it before."""
+"""A message of which nobody knows whether it went out is sent again then."""
 
 
-class NotDelivered(Transient):
-    """Nobody knows whether the buyer got the message; it is sent again under the same key."""
+class BeingSent(Transient):
+    """Somebody else is at the same message; it is looked at again."""
 
 
 class DelayWording(Protocol):
@@ -121,7 +121,7 @@ class DelayNotice:
             self._table.transact([claim, counted])
         except TransactionRefused as refused:
             if 0 in refused.refused or not refused.refused:
-                raise NotDelivered("somebody else is sending this message") from refused
+                raise BeingSent("somebody else is sending this message") from refused
             self._note(key, reading, WAITING, rules.first_of_day(local.date() + timedelta(days=1), reading.zone))
             return
         self._send(key, reading, Stored.of(key, claim.attributes))
@@ -138,9 +138,12 @@ class DelayNotice:
             data={"text": words.zh if locale.lower().startswith("zh") else words.en},
         )
         outcome = self._marketplace(shipment.shop).act(action)
+        reading = reading._replace(notice=claimed)
         if outcome.status is ActionStatus.AMBIGUOUS:
-            raise NotDelivered(f"{action.type}: {outcome.reason}")
-        self._note(key, reading._replace(notice=claimed), SENT)
+            # nobody knows whether the buyer got it: under the same key it goes out again until somebody does
+            self._note(key, reading, SENDING, self._clock.now() + RETRY_AFTER)
+        else:
+            self._note(key, reading, SENT)
 
     # ------------------------------------------------------------ the note
 
@@ -159,7 +162,7 @@ class DelayNotice:
         try:
             self._table.write(self._put(key, reading, state, wake_at))
         except WriteRefused as refused:
-            raise NotDelivered("somebody else is sending this message") from refused
+            raise BeingSent("somebody else is sending this message") from refused
 
     def _put(self, key: Key, reading: Reading, state: str, wake_at: datetime | None) -> Put:
         now = self._clock.now()

@@ -187,14 +187,14 @@ class PromiseClass(_Part):
 class Charge(_Part):
     """What one anomaly costs: a percentage of the goods paid (postage excluded), not below floor nor above cap.
 
-    The conditions that are given must hold: ``promise`` by whether more than 48 hours were promised, ``declared`` by
-    whether the lack of goods was declared before the original time to ship.
+    The conditions that are given must hold: ``promise`` by whether more than the regular time was promised,
+    ``declared`` by whether the lack of goods was declared before the original time to ship.
     """
 
     kind: str
     leg: str | None = None
     stage: Literal["breach", "serious"] | None = None
-    promise: Literal["within_48_hours", "longer"] | None = None
+    promise: Literal["regular", "longer"] | None = None
     declared: Literal["in_time", "late"] | None = None
     percent: Percent
     floor: MinorUnits
@@ -209,16 +209,22 @@ class Charge(_Part):
 
 class BuyerDayCap(_Part):
     """The most that one buyer is owed for all orders paid in a shop on one day; ``exceptional`` where an order
-    promised for more than 48 hours is out of stock."""
+    promised for longer than usual is out of stock."""
 
     regular: MinorUnits
     exceptional: MinorUnits
 
 
 class CompensationTable(_Part):
-    """In minor units of ``currency``; the first charge that fits counts. ``trace_*`` cap an order's stalls together."""
+    """In minor units of ``currency``; the first charge that fits counts.
+
+    ``regular_promise`` is the longest time to ship that is an ordinary promise. What concerns a trace, ``trace_kinds``
+    after the pickup, is capped together by ``trace_*`` of an order.
+    """
 
     currency: str
+    regular_promise: Hours
+    trace_kinds: tuple[str, ...]
     charges: tuple[Charge, ...]
     trace_percent: Percent
     trace_cap: MinorUnits

@@ -15,9 +15,6 @@ from aftercare.kernel.times import local_day
 from aftercare.rulepacks.shipments import Charge, CompensationTable, ShipmentRules
 from aftercare.shipments.model.shipment import Due, Said, Shipment
 
-REGULAR_PROMISE = timedelta(hours=48)
-_TRACE_KINDS = frozenset({AnomalyKind.STALLED, AnomalyKind.WRONG_DESTINATION, AnomalyKind.RETURNED_WITHOUT_CONSENT})
-
 
 class Wrong(NamedTuple):
     """The part of an anomaly that its price depends on."""
@@ -32,7 +29,7 @@ def at_risk(shipment: Shipment, rules: ShipmentRules, due: Due | None, wrong: Wr
     payment, table = shipment.payment, _table(shipment, rules)
     if payment is None or table is None:
         return None
-    charge = next((each for each in table.charges if _fits(each, wrong, shipment, due)), None)
+    charge = next((each for each in table.charges if _fits(each, table, wrong, shipment, due)), None)
     if charge is None:
         return None
     amount = payment.goods * charge.percent // 100
@@ -54,8 +51,8 @@ def order_at_risk(shipment: Shipment, rules: ShipmentRules) -> int | None:
     ]
     if payment is None or table is None or not priced:
         return None
-    trace = sum(said.at_risk or 0 for said in priced if is_trace(said))
-    others = sum(said.at_risk or 0 for said in priced if not is_trace(said))
+    trace = sum(said.at_risk or 0 for said in priced if is_trace(said, table))
+    others = sum(said.at_risk or 0 for said in priced if not is_trace(said, table))
     return others + min(trace, payment.goods * table.trace_percent // 100, table.trace_cap)
 
 
@@ -69,8 +66,8 @@ class OrderRisk(NamedTuple):
 
 
 def order_risk(shipment: Shipment, rules: ShipmentRules, due: Due | None) -> OrderRisk | None:
-    amount = order_at_risk(shipment, rules)
-    if shipment.payment is None or amount is None:
+    amount, table = order_at_risk(shipment, rules), _table(shipment, rules)
+    if shipment.payment is None or table is None or amount is None:
         return None
     out_of_stock = any(
         said.kind is AnomalyKind.OUT_OF_STOCK and said.outcome is not AnomalyOutcome.WITHDRAWN
@@ -80,7 +77,7 @@ def order_risk(shipment: Shipment, rules: ShipmentRules, due: Due | None) -> Ord
         buyer=shipment.payment.buyer,
         day=local_day(shipment.payment.paid_at, rules.zone),
         amount=amount,
-        exceptional=out_of_stock and _is_longer(shipment, due),
+        exceptional=out_of_stock and _is_longer(shipment, table, due),
     )
 
 
@@ -102,12 +99,12 @@ def capped_by_buyer_day(orders: Iterable[OrderRisk], table: CompensationTable) -
     return total
 
 
-def is_trace(said: Said) -> bool:
+def is_trace(said: Said, table: CompensationTable) -> bool:
     """A trace that stands still or leads elsewhere (物流轨迹超时, 物流轨迹异常): Tmall 11000266, articles 11 to 13.
 
     A parcel that was never picked up was never sent: that is charged by itself.
     """
-    return said.kind in _TRACE_KINDS and said.leg is not Leg.PICKUP
+    return said.kind.value in table.trace_kinds and said.leg is not Leg.PICKUP
 
 
 def _table(shipment: Shipment, rules: ShipmentRules) -> CompensationTable | None:
@@ -115,21 +112,21 @@ def _table(shipment: Shipment, rules: ShipmentRules) -> CompensationTable | None
     return table if table is not None and payment is not None and table.currency == payment.currency else None
 
 
-def _fits(charge: Charge, wrong: Wrong, shipment: Shipment, due: Due | None) -> bool:
+def _fits(charge: Charge, table: CompensationTable, wrong: Wrong, shipment: Shipment, due: Due | None) -> bool:
     named: Mapping[str, tuple[str | None, str | None]] = {
         "kind": (charge.kind, wrong.kind.value),
         "leg": (charge.leg, wrong.leg.value if wrong.leg else None),
         "stage": (charge.stage, wrong.stage.value),
-        "promise": (charge.promise, "longer" if _is_longer(shipment, due) else "within_48_hours"),
+        "promise": (charge.promise, "longer" if _is_longer(shipment, table, due) else "regular"),
         "declared": (charge.declared, _declared(shipment.out_of_stock_at, due)),
     }
     return all(wanted is None or wanted == found for wanted, found in named.values())
 
 
-def _is_longer(shipment: Shipment, due: Due | None) -> bool:
+def _is_longer(shipment: Shipment, table: CompensationTable, due: Due | None) -> bool:
     if shipment.payment is None or due is None or due.ship_by is None:
         return False
-    return due.ship_by - shipment.payment.paid_at > REGULAR_PROMISE
+    return due.ship_by - shipment.payment.paid_at > timedelta(hours=table.regular_promise)
 
 
 def _declared(declared_at: datetime | None, due: Due | None) -> str:
