@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from builders import (
+    SHARDS,
     SHOP,
     START,
     World,
@@ -27,9 +28,10 @@ from builders import (
 
 from aftercare.kernel.envelope import Event, EventData
 from aftercare.kernel.ports import ActionOutcome, ActionStatus, UnknownSecret
-from aftercare.kernel.table import Page, Query
+from aftercare.kernel.records import Change, RecordWriter
+from aftercare.kernel.table import Page, Put, Query, WriteRefused
 from aftercare.kernel.times import to_text
-from aftercare.negotiation import keys
+from aftercare.negotiation import keys, store
 from aftercare.negotiation.model.cases import CaseState, MoveRefused
 from aftercare.negotiation.model.drafts import NotNow, TooLate
 from aftercare.negotiation.model.references import OfferReference
@@ -462,3 +464,22 @@ def test_an_order_stays_one_item_however_often_the_buyer_turns_to_the_shop() -> 
     size = sum(len(name.encode()) + len(str(value).encode()) for name, value in item.items())
     assert size < 390_000
     assert {case.why_not for case in world.order().cases} == {None, "order_over_limit"}
+
+
+@pytest.mark.parametrize(("taking", "taken"), [(100, True), (101, False)])
+def test_the_table_itself_refuses_to_set_aside_more_than_is_left(taking: int, *, taken: bool) -> None:
+    """Even when the decision was made by a reading that no longer says what is left."""
+    world = opened(FULL)
+    key = keys.order_key(SHOP, "A1")
+    stored = world.table.get(key)
+    assert stored is not None
+    was = store.read_order(SHOP, "A1", stored)
+    # what is left shrank behind the back of the version
+    world.table.write(Put(key, {**stored, store.REMAINING: 100}, ()))
+    change = Change(shop=SHOP, state=str(stored["state"]), said=(), deadline=None, now=START)
+    put = store.write_order(RecordWriter(SHARDS), was, change, was.order, taking=taking)
+    if taken:
+        world.table.write(put)
+    else:
+        with pytest.raises(WriteRefused):
+            world.table.write(put)
