@@ -25,6 +25,7 @@ from hypothesis import strategies as st
 
 from aftercare.events.vocabulary import Arm
 from aftercare.kernel.money import Money
+from aftercare.kernel.statistics import wilson
 from aftercare.kernel.times import to_text
 from aftercare.negotiation.model.keeping import (
     CountedCase,
@@ -33,7 +34,6 @@ from aftercare.negotiation.model.keeping import (
     decimal_text,
     difference_interval,
     figures,
-    wilson_interval,
 )
 
 DAY = timedelta(days=1)
@@ -172,7 +172,7 @@ def score_bound(successes: int, cases: int, upper: bool) -> float:
 
 @given(proportions())
 def test_wilsons_bounds_are_where_the_score_test_stops_to_reject(proportion: tuple[int, int]) -> None:
-    low, high = wilson_interval(*proportion)
+    low, high = wilson(*proportion)
     assert isclose(low, score_bound(*proportion, upper=False), abs_tol=1e-9)
     assert isclose(high, score_bound(*proportion, upper=True), abs_tol=1e-9)
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from scipy import interpolate as scipy_interpolate
 from scipy import stats
 
+from aftercare.kernel.statistics import wilson
 from aftercare.scores.model.statistics import (
     Z_95,
     beta_binomial_strength,
@@ -22,7 +23,6 @@ from aftercare.scores.model.statistics import (
     height_at,
     shrunk,
     weighted_quantiles,
-    wilson,
     winsorised_mean,
 )
 

@@ -12,11 +12,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import sqrt
-from statistics import NormalDist
 from typing import Any
 
 from aftercare.events.vocabulary import Arm, NegotiationOutcome, OptionKind, RefundOutcome, SettlementResult, Trigger
 from aftercare.kernel.money import Money
+from aftercare.kernel.statistics import wilson
 from aftercare.negotiation.model.cases import Case
 from aftercare.negotiation.model.orders import Order
 
@@ -205,15 +205,6 @@ def _too_few(offer: Tally, hold_out: Tally) -> dict[str, str]:
 # ---------------------------------------------------------------- numbers
 
 
-def wilson_interval(successes: int, cases: int) -> tuple[float, float]:
-    """Wilson's score interval of a proportion."""
-    z = NormalDist().inv_cdf(0.5 + CONFIDENCE_PERCENT / 200)
-    middle = 2 * successes + z * z
-    spread = z * sqrt(z * z + 4 * successes * (cases - successes) / cases)
-    width = 2 * (cases + z * z)
-    return max(0.0, (middle - spread) / width), min(1.0, (middle + spread) / width)
-
-
 def difference_interval(successes: int, cases: int, other_successes: int, other_cases: int) -> tuple[float, float]:
     """The interval of the difference of two proportions: Newcombe's hybrid score method, without correction.
 
@@ -221,8 +212,8 @@ def difference_interval(successes: int, cases: int, other_successes: int, other_
     for small samples and for rates near 0 and 1, where the textbook interval does not.
     """
     rate, other_rate = successes / cases, other_successes / other_cases
-    low, high = wilson_interval(successes, cases)
-    other_low, other_high = wilson_interval(other_successes, other_cases)
+    low, high = wilson(successes, cases)
+    other_low, other_high = wilson(other_successes, other_cases)
     difference = rate - other_rate
     below = sqrt((rate - low) ** 2 + (other_high - other_rate) ** 2)
     above = sqrt((high - rate) ** 2 + (other_rate - other_low) ** 2)

@@ -15,6 +15,7 @@ from typing import Any, Literal, NamedTuple
 from aftercare.events import scores as events
 from aftercare.events.vocabulary import Interval
 from aftercare.kernel.errors import DomainError
+from aftercare.kernel.statistics import wilson
 from aftercare.rulepacks.scores import Metric, ScoreRules
 from aftercare.scores.model.benchmarks import (
     CategoryBar,
@@ -25,7 +26,7 @@ from aftercare.scores.model.benchmarks import (
     points_among_peers,
     total_in_unit,
 )
-from aftercare.scores.model.statistics import decimal_text, decimal_text_down, height_at, shrunk, wilson
+from aftercare.scores.model.statistics import decimal_text, decimal_text_down, height_at, shrunk
 
 Label = Literal["on_target", "below_target", "alarm", "no_data"]
 Grade = Literal["high", "medium", "low"]

@@ -1,7 +1,7 @@
 """The statistics that scores need, in a hundred lines: the libraries that have them do not fit a function.
 
-Decimals of 28 digits where a published number hangs on them. Wilson's interval and the strength of a prior are floats
-made of sums, products, quotients and square roots only, which are rounded the same everywhere.
+Decimals of 28 digits where a published number hangs on them. The strength of a prior is a float made of sums, products
+and quotients only, which are rounded the same everywhere.
 """
 
 from __future__ import annotations
@@ -10,22 +10,7 @@ import math
 from collections.abc import Iterable, Sequence
 from decimal import ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
 
-Z_95 = 1.959963984540054
-"""The normal quantile of 0.975: 95 % lie within."""
-
 _STEPS = tuple(Decimal(1).scaleb(-places) for places in range(7))
-
-
-def wilson(successes: int, cases: int) -> tuple[float, float]:
-    """Wilson's score interval of a proportion at 95 %; everything is possible where nothing was seen."""
-    if cases == 0:
-        return 0.0, 1.0
-    z2 = Z_95 * Z_95
-    middle = (successes + z2 / 2) / (cases + z2)
-    half = Z_95 / (cases + z2) * math.sqrt(successes * (cases - successes) / cases + z2 / 4)
-    low = 0.0 if successes == 0 else max(0.0, middle - half)
-    high = 1.0 if successes == cases else min(1.0, middle + half)
-    return low, high
 
 
 def shrunk(total: Decimal | int, cases: int, prior: Decimal, strength: Decimal) -> Decimal:
