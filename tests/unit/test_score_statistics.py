@@ -14,9 +14,8 @@ from hypothesis import strategies as st
 from scipy import interpolate as scipy_interpolate
 from scipy import stats
 
-from aftercare.kernel.statistics import wilson
+from aftercare.kernel.statistics import Z_95, wilson
 from aftercare.scores.model.statistics import (
-    Z_95,
     beta_binomial_strength,
     decimal_text,
     decimal_text_down,
