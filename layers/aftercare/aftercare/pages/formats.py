@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from aftercare.kernel.money import Money
@@ -30,6 +30,12 @@ def days_text(language: Language, days: int) -> str:
     if language == "zh":
         return f"{days}天"
     return "1 day" if days == 1 else f"{days} days"
+
+
+def day_text(language: Language, day: date) -> str:
+    if language == "zh":
+        return f"{day.year}年{day.month}月{day.day}日"
+    return f"{day.day} {_MONTHS[day.month - 1]} {day.year}"
 
 
 def moment_text(language: Language, moment: datetime, zone: str | None) -> str:

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import base64
 import functools
-import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
-from importlib import resources
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from aftercare.kernel.money import Money
 from aftercare.pages.formats import moment_text, money_text
+from aftercare.pages.html import HTML_LANGUAGES, Page, content_policy, environment, style_sheet
 from aftercare.pages.texts import Language, language_of, text
 from aftercare.pages.wording import OfferedOption, option_text, standing_text
-
-if TYPE_CHECKING:
-    from jinja2 import Environment
 
 ORIGINAL = "original"
 """The choice that leaves every offer and continues with the original request."""
@@ -26,7 +21,6 @@ ANOTHER = "another"
 ORDER_DIGITS = 4
 
 OK, SEE_OTHER, BAD_REQUEST, NOT_FOUND, UNAVAILABLE = 200, 303, 400, 404, 503
-_HTML_LANGUAGES: Mapping[Language, str] = {"zh": "zh-Hans", "en": "en"}
 
 
 class IdentifiedOption(OfferedOption, Protocol):
@@ -63,15 +57,6 @@ class ShownOffer(Protocol):
     def locale(self) -> str: ...
     @property
     def zone(self) -> str | None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """An HTTP answer."""
-
-    status: int
-    body: str = ""
-    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +110,7 @@ def _choice(offer: ShownOffer, language: Language) -> dict[str, Any]:
     answer_by = moment_text(language, offer.answer_by, offer.zone)
     return {
         "opening": offer.opening,
-        "opening_language": _HTML_LANGUAGES[language_of(offer.locale)],
+        "opening_language": HTML_LANGUAGES[language_of(offer.locale)],
         "deadline": text(language, f"choice.deadline{as_before}", moment=answer_by),
         "why": text(language, f"choice.why{as_before}"),
         "cards": _cards(offer, language),
@@ -177,46 +162,23 @@ def _card(value: str, about: str, language: Language, **slots: str) -> Card:
 
 
 def _page(status: int, template: str, language: Language, **shown: Any) -> Page:
-    html = _environment().get_template(template)
+    html = environment().get_template(template)
     body = html.render(
         language=language,
-        html_language=_HTML_LANGUAGES[language],
+        html_language=HTML_LANGUAGES[language],
         say=functools.partial(text, language),
-        style=_style(),
+        style=style_sheet("page.css"),
         **shown,
     )
     return Page(status, body, _headers())
 
 
 @functools.cache
-def _environment() -> Environment:
-    # a POST that ends in a redirect needs no templates
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    return Environment(
-        loader=PackageLoader("aftercare.pages"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        auto_reload=False,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-
-
-@functools.cache
-def _style() -> str:
-    return resources.files("aftercare.pages").joinpath("templates", "page.css").read_text(encoding="utf-8")
-
-
-@functools.cache
 def _headers() -> Mapping[str, str]:
-    digest = base64.b64encode(hashlib.sha256(_style().encode()).digest()).decode()
-    policy = (
-        f"default-src 'none'; style-src 'sha256-{digest}'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-    )
+    policy = content_policy(style_sheet("page.css"), form_action="'self'")
     return {
         "content-type": "text/html; charset=utf-8",
-        "content-security-policy": policy,
+        "content-security-policy": f"{policy}; frame-ancestors 'none'",
         "cache-control": "no-store",
         # the address is the buyer's key to the offer: no other site shall learn it
         "referrer-policy": "no-referrer",
