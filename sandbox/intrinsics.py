@@ -177,6 +177,8 @@ class Resolver:
                 return self.name(logical_id)
             case "AWS::SQS::Queue", "QueueUrl":
                 return queue_url(self.name(logical_id))
+            case "AWS::S3::Bucket", "RegionalDomainName":
+                return f"{self.name(logical_id)}.s3.{REGION}.{URL_SUFFIX}"
             case "AWS::ApiGatewayV2::Api", "ApiEndpoint":
                 return f"https://{API_ID}.execute-api.{REGION}.{URL_SUFFIX}"
         raise TemplateError(f"the offline cloud knows no {attribute} of {logical_id} ({resource_type})")

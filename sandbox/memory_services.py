@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
+from io import BytesIO
 from typing import Any
 
 from aftercare.kernel.ports import Bus, Clock
@@ -21,7 +22,7 @@ from sandbox.memory_streams import DYNAMODB, StreamedTable
 from sandbox.moto_services import MotoServices
 from sandbox.services import PolledQueue, PolledStream, Witness, call
 
-SECRETS = "secretsmanager"
+SECRETS, S3 = "secretsmanager", "s3"
 BEHIND_PORTS = frozenset({DYNAMODB, EVENTS, SQS})
 
 
@@ -37,6 +38,7 @@ class MemoryServices:
         self._seed = seed
         self._stack = ExitStack()
         self._secrets = MemorySecrets(template, seed, witness)
+        self._buckets = MemoryBuckets(template, witness)
         self._tables = {table.name: StreamedTable(table, clock, witness) for table in template.tables.values()}
         queues = _queues(template, clock)
         self._queues = {queue.name: queues[queue.arn] for queue in template.queues.values()}
@@ -66,6 +68,8 @@ class MemoryServices:
             raise RuntimeError(f"{service} is played in memory: it is reached through its port only")
         if service == SECRETS:
             return self._secrets
+        if service == S3:
+            return self._buckets
         if self._moto is None:
             # it takes a second to start, and most runs never ask
             self._moto = MotoServices(self._template, self._clock, self._seed, self._witness)
@@ -124,3 +128,30 @@ class MemorySecrets:
         with call(self._witness, SECRETS, "CreateSecret"):
             self._values[Name] = SecretString
             return {"Name": Name}
+
+
+class MemoryBuckets:
+    """What the functions, the pump and whoever looks at public files use of S3's SDK client."""
+
+    def __init__(self, template: resources.Template, witness: Witness) -> None:
+        self._buckets: dict[str, dict[str, dict[str, Any]]] = {name: {} for name in template.buckets.values()}
+        self._witness = witness
+
+    def put_object(self, Bucket: str, Key: str, Body: bytes, **headers: str) -> Mapping[str, Any]:  # noqa: N803  the SDK's names
+        with call(self._witness, S3, "PutObject"):
+            self._buckets[Bucket][Key] = {**headers, "Body": Body}
+            return {}
+
+    def get_object(self, Bucket: str, Key: str) -> Mapping[str, Any]:  # noqa: N803  the SDK's names
+        """Raises ``ClientError``."""
+        from botocore.exceptions import ClientError
+
+        with call(self._witness, S3, "GetObject"):
+            found = self._buckets[Bucket].get(Key)
+            if found is None:
+                raise ClientError({"Error": {"Code": "NoSuchKey"}}, "GetObject")
+            return {**found, "Body": BytesIO(found["Body"])}
+
+    def list_objects_v2(self, Bucket: str, Prefix: str = "") -> Mapping[str, Any]:  # noqa: N803  the SDK's names
+        with call(self._witness, S3, "ListObjectsV2"):
+            return {"Contents": [{"Key": key} for key in sorted(self._buckets[Bucket]) if key.startswith(Prefix)]}

@@ -12,16 +12,22 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from aftercare.kernel.days import next_closing
 from aftercare.kernel.errors import AftercareError
 from aftercare.kernel.ids import ShopId
 from aftercare.kernel.records import RecordWriter
+from aftercare.kernel.times import local_day
 from aftercare.negotiation import store
 from aftercare.negotiation.model.plans import Budget, Plan, PositiveMoney, ShopPolicy
 from aftercare.scores import store as scores
-from aftercare.scores.model.days import next_closing
 from aftercare.scores.model.shops import ShopState
 from aftercare.shipments import store as shipments
 from aftercare.shipments.model.settings import DelayMessages, ShopSettings
+from aftercare.tags import store as service_tags
+from aftercare.tags.model.facts import opted_in
+from aftercare.tags.model.kept import Kept
+from aftercare.tags.model.shop import ShopTags
+from aftercare.tags.service import next_look
 from sandbox.cloud import Sandbox
 
 SHOPS = Path(__file__).with_name("shops.toml")
@@ -44,6 +50,7 @@ class Shop(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     shop: ShopId
+    name: str = ""
     zone: str = "UTC"
     locale: str = "zh"
     category: str | None = None
@@ -79,6 +86,17 @@ class Shop(BaseModel):
             pack=self.packs.get("shipments"), zone=self.zone, locale=self.locale, delay_messages=self.delay_messages
         )
 
+    def tagged(self, now: datetime) -> Kept:
+        """Raises ``BadShops`` for a promise that the shop's rules do not have."""
+        kept = Kept(self.packs.get("tags", self.door), ShopTags(zone=self.zone), self.name, self.locale)
+        rules, day = kept.rules_of(now), local_day(now, self.zone)
+        for tag in self.tags:
+            definition = rules.tag(tag)
+            if definition is None or definition.kind != "promise":
+                raise BadShops(f"{self.shop}: {rules.id} has no promise {tag}")
+            kept = kept._replace(tags=opted_in(kept.tags, definition, day))
+        return kept
+
     def registration(self, now: datetime) -> ShopState:
         pack = self.packs.get("scores", "")
         return ShopState.entered(self.shop, now, zone=self.zone, pack=pack, category=self.category)
@@ -106,12 +124,19 @@ def register(sandbox: Sandbox, shops: Sequence[Shop], action_url: Callable[[Shop
     prefix = sandbox.environment("webhook_intake")["SECRET_PREFIX"]
     policies, settings = sandbox.table("NegotiationTable"), sandbox.table("ShipmentsTable")
     registry, now = sandbox.table("ScoresTable"), sandbox.clock.now()
+    tags = sandbox.table("TagsTable")
     writer = RecordWriter(due_shards=int(sandbox.environment("fact_ledger")["DUE_SHARDS"]))
     for shop in shops:
         policies.write(store.write_policy(store.read_policy(shop.shop, None), shop.policy()))
         settings.write(shipments.write_settings(shop.shop, shipments.read_settings(None), shop.settings()))
         closing = next_closing(now, shop.zone)
         registry.write(scores.write_shop(writer, None, shop.registration(now), closing, now))
+        kept = shop.tagged(now)
+        tags.write(
+            service_tags.write_shop(
+                writer, shop.shop, service_tags.read_shop(shop.shop, None), kept, (), next_look(kept, now), now
+            )
+        )
         if shop.credentials is None:
             continue
         url = shop.action_url or action_url(shop)

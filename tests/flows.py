@@ -169,13 +169,17 @@ class Town:
 
     # ------------------------------------------------------------ the merchant
 
-    def merchant(self, method: str, path: str, body: Any = None) -> dict[str, Any]:
+    def merchant(self, method: str, path: str, body: Any = None, *, scope: str = "aftercare/write") -> dict[str, Any]:
         """What the merchants' API answers to somebody who may do everything in the shop."""
-        token = self.sandbox.issuer.token(SHOP, ["aftercare/write"])
+        token = self.sandbox.issuer.token(SHOP, [scope])
         headers = {"authorization": f"Bearer {token}", "content-type": "application/json"}
         answer = self.sandbox.request(method, path, headers, b"" if body is None else json.dumps(body).encode())
         said: dict[str, Any] = answer.json()
         return said
+
+    def operator(self, path: str, body: Any) -> dict[str, Any]:
+        """What it answers to the marketplace's own people."""
+        return self.merchant("POST", f"/v1/operate/{path}", body, scope="aftercare/operate")
 
     # ------------------------------------------------------------ time
 
@@ -192,6 +196,11 @@ class Town:
     @property
     def books(self) -> Books:
         return self.twin.books(SHOP_ID)
+
+    def public_files(self) -> list[str]:
+        """The paths of what everybody may read of service tags."""
+        bucket = self.sandbox.environment("tag_publication")["PUBLIC_FILES"]
+        return [each["Key"] for each in self.sandbox.client("s3").list_objects_v2(Bucket=bucket).get("Contents", ())]
 
     @property
     def table(self) -> DynamoTable:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
@@ -11,17 +11,18 @@ from zoneinfo import ZoneInfo
 from builders import SHARDS, SHOP, StandingClock, cny
 
 from aftercare.events import catalogue
-from aftercare.events.scores import DayMeasured, ScorePublished
+from aftercare.events.scores import DailyStandardAtRisk, DayMeasured, ScorePublished
+from aftercare.kernel.days import next_closing
 from aftercare.kernel.envelope import Event, EventData, Metadata
 from aftercare.kernel.ids import stable_id
 from aftercare.kernel.records import DUE_AT, DUE_INDEX, OUTBOX, RecordWriter
 from aftercare.kernel.table import Item, Key, Query, Table
 from aftercare.kernel.times import from_text
-from aftercare.rulepacks.scores import Counting, score_pack
+from aftercare.rulepacks.scores import Definitions, definitions, score_pack
 from aftercare.scores import keys, store
 from aftercare.scores.ledger import FactLedger, RowWriter
 from aftercare.scores.model.contributions import Row, order_rows, session_rows
-from aftercare.scores.model.days import next_closing
+from aftercare.scores.model.exclusions import brought_back, excluded
 from aftercare.scores.model.facts import fold_order, fold_session
 from aftercare.scores.model.records import OrderRecord, SessionRecord
 from aftercare.scores.model.shops import ShopState
@@ -34,6 +35,10 @@ Counts = dict[str, tuple[int, int]]
 
 MONDAY = datetime(2026, 11, 2, tzinfo=UTC)
 COUNTING = score_pack("standard-1").counting
+STANDARD = definitions("standard", MONDAY)
+DOUYIN = definitions("douyin", MONDAY)
+TAOBAO = definitions("taobao", MONDAY)
+TAOBAO_2025 = definitions("taobao", datetime(2025, 12, 1, tzinfo=UTC))
 
 
 def at(days: float = 0, clock: str = "00:00:00", zone: str = "UTC") -> datetime:
@@ -74,15 +79,24 @@ def paid(
     ship_by: datetime | None = None,
     deliver_by: datetime | None = None,
     door: bool = False,
+    items: Sequence[str] = ("I1",),
+    insured: bool | None = None,
+    flags: Sequence[str] | None = None,
     shop: str = SHOP,
 ) -> Fact:
+    lines = [
+        {"line_id": str(number), "item_id": item, "category": "apparel", "quantity": 1, "amount": cny(10_000)}
+        for number, item in enumerate(items, start=1)
+    ]
     data = {
         "order_id": order_id,
         "buyer": "b_1",
         "paid_at": when,
         "amount": cny(10_000),
-        "lines": [{"line_id": "1", "item_id": "I1", "category": "apparel", "quantity": 1, "amount": cny(10_000)}],
+        "lines": lines,
         "promise": {"ship_by": ship_by, "deliver_by": deliver_by, "door_delivery": door},
+        "insured": insured,
+        "flags": flags,
     }
     return fact("OrderPaid", when, data, shop=shop)
 
@@ -101,6 +115,10 @@ def due(
 
 def cancelled(when: datetime, order_id: str = "A1") -> Fact:
     return fact("OrderCancelled", when, {"order_id": order_id, "at": when})
+
+
+def completed(when: datetime, order_id: str = "A1") -> Fact:
+    return fact("OrderCompleted", when, {"order_id": order_id, "at": when})
 
 
 def parcel(number: str) -> dict[str, str]:
@@ -146,9 +164,11 @@ def reviewed(
     review_id: str = "V1",
     revision: int | None = 1,
     removed: bool | None = None,
+    delivery: int | None = 1,
     order_id: str = "A1",
 ) -> Fact:
-    data = {"review_id": review_id, "order_id": order_id, "posted_at": when, "stars": {"item": stars, "delivery": 1}}
+    given = {"item": stars, "delivery": delivery}
+    data = {"review_id": review_id, "order_id": order_id, "posted_at": when, "stars": given}
     return fact("ReviewPosted", when, {**data, "revision": revision, "removed": removed})
 
 
@@ -266,17 +286,25 @@ def round_closed(when: datetime, answer: datetime | None = None, by: str = "none
     return fact("ChatRoundClosed", answer or when, data)
 
 
-def rated(when: datetime, satisfied: bool, *, resolved: bool | None = None, session: str = "chat-1") -> Fact:
+def rated(
+    when: datetime,
+    satisfied: bool,
+    *,
+    resolved: bool | None = None,
+    stars: int | None = None,
+    by: str | None = None,
+    session: str = "chat-1",
+) -> Fact:
     data = {"session_id": session, "rated_at": when, "satisfied": satisfied, "resolved": resolved}
-    return fact("ChatRated", when, data)
+    return fact("ChatRated", when, {**data, "stars": stars, "answered_by": by})
 
 
 def enrolled(service: str, since: datetime, *, active: bool = True) -> Fact:
     return fact("ServiceEnrolled", since, {"service": service, "active": active, "since": since})
 
 
-def violated(when: datetime, kind: str = "fraud") -> Fact:
-    return fact("ViolationRecorded", when, {"kind": kind, "order_id": "A1", "at": when})
+def violated(when: datetime, kind: str = "brushing", *, order_id: str = "A1") -> Fact:
+    return fact("ViolationRecorded", when, {"kind": kind, "order_id": order_id, "at": when})
 
 
 # ---------------------------------------------------------------- the pure model
@@ -305,12 +333,12 @@ def session_of(*facts: Fact, zone: str = "UTC") -> SessionRecord:
     return record
 
 
-def counted(metric: str, *facts: Fact, zone: str = "UTC", counting: Counting = COUNTING) -> list[Counted]:
+def counted(metric: str, *facts: Fact, zone: str = "UTC", defined: Definitions = STANDARD) -> list[Counted]:
     """What those facts about order A1, or session chat-1, add to a metric, by day."""
     if metric.startswith(("reply_", "chat_")):
-        rows: Iterable[Row] = session_rows(session_of(*facts, zone=zone), counting).values()
+        rows: Iterable[Row] = session_rows(session_of(*facts, zone=zone), defined).values()
     else:
-        rows = order_rows(order_of(*facts, zone=zone), counting).values()
+        rows = order_rows(order_of(*facts, zone=zone), defined).values()
     return sorted(_counted(row.day, *row.metrics[metric]) for row in rows if metric in row.metrics)
 
 
@@ -327,15 +355,17 @@ class CountedShop:
     Facts may be of several shops; what is asked is about ``SHOP``.
     """
 
-    def __init__(self, start: datetime = MONDAY, *, zone: str | None = None) -> None:
+    def __init__(self, start: datetime = MONDAY, *, zone: str | None = None, **registered: Any) -> None:
+        """``registered``: what the registry knows of the shop from the start, such as its ``category``."""
         self.clock = StandingClock(start)
         self.said: list[tuple[datetime, Fact]] = []
         """Every event with the moment at which it was said."""
         self.stream: list[Item] = []
         """Items with rows that have not been written out yet."""
         self.table = MemoryTable(on_write=self._heard)
-        if zone is not None:
-            state = ShopState.entered(SHOP, start, zone=zone)
+        if zone is not None or registered:
+            zone = zone or "UTC"
+            state = ShopState.entered(SHOP, start, zone=zone)._replace(**registered)
             self.table.write(store.write_shop(RecordWriter(SHARDS), None, state, next_closing(start, zone), start))
 
     def _heard(self, key: Key, item: Item | None) -> None:
@@ -358,6 +388,18 @@ class CountedShop:
         for each in facts:
             self.ledger().take_in(each)
             self.write_rows()
+
+    def exclude(self, *metrics: str, order_id: str = "A1") -> None:
+        """A person keeps an order out of metrics, now."""
+        self._edit(order_id, lambda record: excluded(record, metrics, "a flood", "lin", self.clock.time), lifted=False)
+
+    def bring_back(self, *metrics: str, order_id: str = "A1") -> None:
+        self._edit(order_id, lambda record: brought_back(record, metrics, "wang", self.clock.time), lifted=True)
+
+    def _edit(self, order_id: str, edit: Callable[[OrderRecord], OrderRecord], *, lifted: bool) -> None:
+        note = store.Note("order", order_id, (), "a flood", "lin", self.clock.time, lifted)
+        self.ledger().edit_order(SHOP, order_id, edit, store.write_note(SHOP, note))
+        self.write_rows()
 
     def write_rows(self, table: Table | None = None) -> None:
         while self.stream:
@@ -426,16 +468,22 @@ class CountedShop:
 
     def weeks(self) -> list[tuple[str, int, Counts]]:
         """What was published: week, revision, and the counts that are not 0 of 0."""
-        scores = [event.data for _, event in self.said if isinstance(event.data, ScorePublished)]
-        return [(one.week, one.revision, _counts(one)) for one in scores]
+        return [(one.week, one.revision, _counts(one)) for one in self.scores()]
+
+    def scores(self) -> list[ScorePublished]:
+        return [event.data for _, event in self.said if isinstance(event.data, ScorePublished)]
+
+    def warnings(self) -> list[tuple[datetime, DailyStandardAtRisk]]:
+        return [(moment, event.data) for moment, event in self.said if isinstance(event.data, DailyStandardAtRisk)]
 
     def finals(self) -> tuple[dict[str, Counts], dict[str, Counts]]:
         """The highest revisions of days and weeks; each must follow the one before it."""
-        weeks = self.weeks()
-        for number, (week, _, counts) in enumerate(weeks):
-            earlier = next((said for name, _, said in reversed(weeks[:number]) if name == week), {})
-            assert counts != earlier, "a revision says something new"
-        return _finals(self.days()), _finals(weeks)
+        said: dict[str, ScorePublished] = {}
+        for one in self.scores():
+            known = said.get(one.week)
+            assert known is None or known.model_copy(update={"revision": one.revision}) != one, "it says something new"
+            said[one.week] = one
+        return _finals(self.days()), _finals(self.weeks())
 
 
 def _counts(one: DayMeasured | ScorePublished) -> Counts:

@@ -22,23 +22,21 @@ class Call:
 
     def __init__(self, event: Mapping[str, Any]) -> None:
         caller = Caller.of(event)
-        parts = bootstrap.merchant_api()
+        self.parts = bootstrap.merchant_api()
         self.shop, self.author = caller.shop, caller.author
-        self.merchant, self.quarantine = parts.merchant, parts.quarantine
-        self.shipments = parts.shipments
         self.query: Mapping[str, str] = event.get("queryStringParameters") or {}
         self.body: Callable[[], Any] = lambda: json_body(event)
 
 
 def quarantine(call: Call) -> dict[str, Any]:
     asked = read(ShelfAsked, call.query)
-    listing = call.quarantine.list(call.shop, asked.shelf, asked.cursor)
+    listing = call.parts.quarantine.list(call.shop, asked.shelf, asked.cursor)
     return {"entries": [as_entry(listed) for listed in listing.entries], "cursor": listing.next}
 
 
 def replay(call: Call) -> dict[str, Any]:
     asked = read(ReplayAsked, call.body())
-    found = call.quarantine.replay(call.shop, asked.shelf, asked.id, asked.version)
+    found = call.parts.quarantine.replay(call.shop, asked.shelf, asked.id, asked.version)
     return {"id": found.id, "version": asked.version + 1, "replays": found.replays + 1}
 
 
@@ -56,40 +54,75 @@ def as_entry(listed: Listed) -> dict[str, Any]:
     }
 
 
+OPERATE = "/v1/operate"
+"""What a marketplace's own people decide about a shop; its merchant's token does not have the scope."""
 CASE = "/v1/orders/<order_id>/cases/<negotiation_id>"
 ANOMALY = "/v1/orders/<order_id>/anomalies/<anomaly_id>"
 ROUTES: tuple[tuple[str, str, Callable[..., dict[str, Any]]], ...] = (
-    ("GET", "/v1/policy", lambda call: call.merchant.policy(call.shop)),
-    ("GET", "/v1/plans", lambda call: call.merchant.plans(call.shop)),
-    ("PUT", "/v1/plans", lambda call: call.merchant.replace_plans(call.shop, call.author, call.body())),
-    ("PUT", "/v1/budgets", lambda call: call.merchant.replace_budgets(call.shop, call.author, call.body())),
-    ("PUT", "/v1/kill-switch", lambda call: call.merchant.switch(call.shop, call.author, call.body())),
-    ("GET", "/v1/cases", lambda call: call.merchant.cases(call.shop, call.query)),
-    ("GET", CASE, lambda call, **ids: call.merchant.case(call.shop, **ids)),
-    ("GET", f"{CASE}/evidence", lambda call, **ids: call.merchant.evidence(call.shop, **ids)),
-    ("POST", f"{CASE}/approve", lambda call, **ids: call.merchant.approve(call.shop, call.author, **ids)),
+    ("GET", "/v1/policy", lambda call: call.parts.merchant.policy(call.shop)),
+    ("GET", "/v1/plans", lambda call: call.parts.merchant.plans(call.shop)),
+    ("PUT", "/v1/plans", lambda call: call.parts.merchant.replace_plans(call.shop, call.author, call.body())),
+    ("PUT", "/v1/budgets", lambda call: call.parts.merchant.replace_budgets(call.shop, call.author, call.body())),
+    ("PUT", "/v1/kill-switch", lambda call: call.parts.merchant.switch(call.shop, call.author, call.body())),
+    ("GET", "/v1/cases", lambda call: call.parts.merchant.cases(call.shop, call.query)),
+    ("GET", CASE, lambda call, **ids: call.parts.merchant.case(call.shop, **ids)),
+    ("GET", f"{CASE}/evidence", lambda call, **ids: call.parts.merchant.evidence(call.shop, **ids)),
+    ("POST", f"{CASE}/approve", lambda call, **ids: call.parts.merchant.approve(call.shop, call.author, **ids)),
     (
         "POST",
         f"{CASE}/take-over",
-        lambda call, **ids: call.merchant.take_over(call.shop, call.author, call.body(), **ids),
+        lambda call, **ids: call.parts.merchant.take_over(call.shop, call.author, call.body(), **ids),
     ),
-    ("POST", "/v1/payouts/resolve", lambda call: call.merchant.resolve(call.shop, call.author, call.body())),
-    ("GET", "/v1/keep-rate", lambda call: call.merchant.keep_rate(call.shop, call.query)),
-    ("GET", "/v1/shipments/alerts", lambda call: call.shipments().alerts(call.shop, call.query)),
-    ("GET", "/v1/shipments/exposure", lambda call: call.shipments().exposure(call.shop, call.query)),
-    ("GET", "/v1/shipments/settings", lambda call: call.shipments().settings(call.shop)),
+    ("POST", "/v1/payouts/resolve", lambda call: call.parts.merchant.resolve(call.shop, call.author, call.body())),
+    ("GET", "/v1/keep-rate", lambda call: call.parts.merchant.keep_rate(call.shop, call.query)),
+    ("GET", "/v1/shipments/alerts", lambda call: call.parts.shipments().alerts(call.shop, call.query)),
+    ("GET", "/v1/shipments/exposure", lambda call: call.parts.shipments().exposure(call.shop, call.query)),
+    ("GET", "/v1/shipments/settings", lambda call: call.parts.shipments().settings(call.shop)),
     (
         "PUT",
         "/v1/shipments/settings",
-        lambda call: call.shipments().replace_settings(call.shop, call.author, call.body()),
+        lambda call: call.parts.shipments().replace_settings(call.shop, call.author, call.body()),
     ),
-    ("GET", "/v1/orders/<order_id>/shipment", lambda call, **ids: call.shipments().shipment(call.shop, **ids)),
+    ("GET", "/v1/orders/<order_id>/shipment", lambda call, **ids: call.parts.shipments().shipment(call.shop, **ids)),
     (
         "POST",
         f"{ANOMALY}/mute",
-        lambda call, **ids: call.shipments().mute(call.shop, call.author, body=call.body(), **ids),
+        lambda call, **ids: call.parts.shipments().mute(call.shop, call.author, body=call.body(), **ids),
     ),
-    ("POST", f"{ANOMALY}/unmute", lambda call, **ids: call.shipments().unmute(call.shop, call.author, **ids)),
+    ("POST", f"{ANOMALY}/unmute", lambda call, **ids: call.parts.shipments().unmute(call.shop, call.author, **ids)),
+    ("GET", "/v1/scores/weeks", lambda call: call.parts.scores().weeks(call.shop)),
+    ("GET", "/v1/scores/weeks/<week>", lambda call, **ids: call.parts.scores().week(call.shop, **ids)),
+    ("GET", "/v1/scores/provisional", lambda call: call.parts.scores().provisional(call.shop)),
+    ("GET", "/v1/scores/items", lambda call: call.parts.scores().items(call.shop)),
+    ("GET", "/v1/scores/cases", lambda call: call.parts.scores().cases(call.shop, call.query)),
+    ("GET", "/v1/scores/exclusions", lambda call: call.parts.scores().exclusions(call.shop, call.query)),
+    ("GET", "/v1/scores/registration", lambda call: call.parts.scores().registration(call.shop)),
+    (
+        "POST",
+        f"{OPERATE}/scores/exclude",
+        lambda call: call.parts.scores().exclude(call.shop, call.author, call.body()),
+    ),
+    (
+        "POST",
+        f"{OPERATE}/scores/bring-back",
+        lambda call: call.parts.scores().bring_back(call.shop, call.author, call.body()),
+    ),
+    ("POST", f"{OPERATE}/scores/register", lambda call: call.parts.scores().register(call.shop, call.body())),
+    ("GET", "/v1/tags", lambda call: call.parts.tags().tags(call.shop)),
+    ("GET", "/v1/tags/<tag>", lambda call, **ids: call.parts.tags().tag(call.shop, **ids)),
+    ("PUT", "/v1/tags/profile", lambda call: call.parts.tags().set_profile(call.shop, call.body())),
+    ("POST", "/v1/tags/<tag>/opt-in", lambda call, **ids: call.parts.tags().opt_in(call.shop, body=call.body(), **ids)),
+    ("POST", "/v1/tags/<tag>/leave", lambda call, **ids: call.parts.tags().leave(call.shop, body=call.body(), **ids)),
+    (
+        "POST",
+        f"{OPERATE}/tags/<tag>/ban",
+        lambda call, **ids: call.parts.tags().ban(call.shop, call.author, body=call.body(), **ids),
+    ),
+    (
+        "POST",
+        f"{OPERATE}/tags/<tag>/lift",
+        lambda call, **ids: call.parts.tags().lift(call.shop, call.author, body=call.body(), **ids),
+    ),
     ("GET", "/v1/quarantine", quarantine),
     ("POST", "/v1/quarantine/replay", replay),
 )

@@ -44,6 +44,8 @@ WRITES = {
     "refund_negotiation": "put NegotiationTable: ORDER#standard:tea-house#202611050006",
     "fact_ledger": "put ScoresTable: ORDER#standard:tea-house#202611050006",
     "score_rollup": "put ScoresTable: SHOP#standard:tea-house | DAY#2026-11-0",
+    "service_tags": "updated TagsTable: SHOP#standard:tea-house | TAGS",
+    "tag_publication": "put TagsTable: SHOP#standard:tea-house | CHANNEL#files",
     "score_rows": "put ScoresTable: DAY#standard:tea-house#2026-11-02",
     "shipment_watch": "put ShipmentsTable: ORDER#standard:tea-house#202611050006",
     "refund_settlement": "put NegotiationTable: PAYOUT#standard:tea-house/202611020003/",
@@ -56,6 +58,7 @@ FOLLOWS = {
     "refund_negotiation": "OffersPresented",
     "refund_settlement": "NegotiationClosed",
     "score_rollup": "DayMeasured",
+    "service_tags": "TagChanged",
     "shipment_watch": "ShipmentAnomalyRaised",
     "webhook_intake": "OrderPaid",
 }

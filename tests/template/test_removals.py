@@ -135,6 +135,28 @@ def a_merchant_decides(lotus: Town) -> bool:
     return answer.get("title") == "No such case"
 
 
+def an_operator_keeps_an_order_out_of_the_score(lotus: Town) -> bool:
+    lotus.pay("A6")
+    lotus.wait(A_WHILE)
+    wanted = {"order_id": "A6", "metrics": ["on_time_pickup"], "reason": "a flood"}
+    answer = lotus.operator("scores/exclude", wanted)
+    return bool(answer.get("changed")) and lotus.merchant("POST", "/v1/operate/scores/exclude", wanted) != answer
+
+
+def everybody_sees_what_a_shop_promises_and_it_is_owed(lotus: Town) -> bool:
+    """Who has taken on freight insurance and is enrolled in it has the tag from the next midnight on."""
+    insured = {"service": "freight_insurance", "active": True, "since": to_text(lotus.sandbox.clock.now())}
+    lotus.say("service.enrolled", insured)
+    lotus.merchant("POST", "/v1/tags/freight_insurance/opt-in", {})
+    lotus.wait(timedelta(days=2))
+    lotus.pay("A7", paid_at=to_text(lotus.sandbox.clock.now()))
+    lotus.wait(A_WHILE)
+    shown = [tag["data"]["tag"] for tag in lotus.books.tags if tag["data"]["shown"]]
+    promised = [one.detail["data"]["tag"] for one in lotus.sandbox.published if one.detail_type == "OrderPromised"]
+    badge = "shops/standard/lotus/freight_insurance.zh.svg"
+    return [*shown, *promised] == 2 * ["freight_insurance"] and badge in lotus.public_files()
+
+
 STORIES = (
     a_refund_is_settled_and_told,
     a_buyer_who_stays_silent_keeps_the_original_request,
@@ -144,6 +166,8 @@ STORIES = (
     a_merchant_sees_a_case,
     a_merchant_sets_a_budget,
     a_merchant_decides,
+    an_operator_keeps_an_order_out_of_the_score,
+    everybody_sees_what_a_shop_promises_and_it_is_owed,
 )
 
 

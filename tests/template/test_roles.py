@@ -13,6 +13,7 @@ import pytest
 from flows import COUPON_STORY, FULL, FULL_STORY, PARTIAL, REFUND_STORY, SHOP_ID, Town, cny, lotus, plan, town
 from template.checks import Stack, listed
 
+from aftercare.kernel.times import to_text
 from sandbox.intrinsics import ACCOUNT, PARTITION, REGION
 from sandbox.template import TEMPLATE
 from sandbox.twins.signing import sign_delivery
@@ -66,6 +67,8 @@ def rights(service: str, operation: str, request: Mapping[str, Any]) -> Iterator
                 yield "events:PutEvents", arn("events", f"event-bus/{entry['EventBusName']}"), entry["Source"]
         case "secretsmanager", _:
             yield f"secretsmanager:{operation}", arn("secretsmanager", f"secret:{request['SecretId']}"), None
+        case "s3", _:
+            yield f"s3:{operation}", f"arn:{PARTITION}:s3:::{request['Bucket']}/{request['Key']}", None
         case _:
             raise AssertionError(f"what does {service}:{operation} need?")
 
@@ -108,7 +111,7 @@ def used() -> set[Needed]:
             needed.update(Needed(at_work.function, *right) for right in rights(service, model.name, params))
 
     with town() as at_the_lotus:
-        for service in ("dynamodb", "sqs", "events", "secretsmanager"):
+        for service in ("dynamodb", "sqs", "events", "secretsmanager", "s3"):
             events = at_the_lotus.sandbox.client(service).meta.events
             events.register(f"provide-client-params.{service}", partial(note, service))
         live(at_the_lotus)
@@ -124,6 +127,8 @@ def live(at_the_lotus: Town) -> None:
     _needs_approval(at_the_lotus)
     _is_merchant(at_the_lotus)
     _has_a_parcel_that_stands_still(at_the_lotus)
+    _has_a_score(at_the_lotus)
+    _has_a_tag(at_the_lotus)
     _sends_rubbish(at_the_lotus)
 
 
@@ -146,6 +151,24 @@ def _has_a_parcel_that_stands_still(at_the_lotus: Town) -> None:
     settings = at_the_lotus.merchant("GET", "/v1/shipments/settings")
     changed = {"settings": {**settings["settings"], "locale": "en"}, "version": settings["version"]}
     assert "version" in at_the_lotus.merchant("PUT", "/v1/shipments/settings", changed)
+
+
+def _has_a_score(at_the_lotus: Town) -> None:
+    for what in ("weeks", "provisional", "items", "exclusions", "registration"):
+        assert "title" not in at_the_lotus.merchant("GET", f"/v1/scores/{what}")
+    excluded = {"order_id": "B4", "metrics": ["on_time_pickup"], "reason": "a flood"}
+    answer = at_the_lotus.operator("scores/exclude", excluded)
+    assert answer.get("changed"), answer
+
+
+def _has_a_tag(at_the_lotus: Town) -> None:
+    insured = {"service": "freight_insurance", "active": True, "since": to_text(at_the_lotus.sandbox.clock.now())}
+    at_the_lotus.say("service.enrolled", insured)
+    assert "tags" in at_the_lotus.merchant("GET", "/v1/tags")
+    assert "tags" in at_the_lotus.merchant("POST", "/v1/tags/freight_insurance/opt-in", {})
+    # until what is published has to be renewed
+    at_the_lotus.wait(timedelta(days=4))
+    at_the_lotus.pay("B6", paid_at=to_text(at_the_lotus.sandbox.clock.now()))
 
 
 def _stays_silent(at_the_lotus: Town) -> None:
@@ -195,8 +218,9 @@ def _sends_rubbish(at_the_lotus: Town) -> None:
     at_the_lotus.sandbox.run_until_quiet()
     [entry] = at_the_lotus.merchant("GET", "/v1/quarantine")["entries"]
     at_the_lotus.merchant("POST", "/v1/quarantine/replay", {"id": entry["id"], "version": entry["version"]})
-    for queue in ("NegotiationQueue", "SettlementQueue", "ShipmentsQueue", "FactsQueue", "RollupQueue", "NoticeQueue"):
-        url = at_the_lotus.sandbox.queue_url(queue)
+    queues = ("Negotiation", "Settlement", "Shipments", "Facts", "Rollup", "Notice", "Tags", "Publication")
+    for queue in queues:
+        url = at_the_lotus.sandbox.queue_url(f"{queue}Queue")
         at_the_lotus.sandbox.client("sqs").send_message(QueueUrl=url, MessageBody="rubbish")
     at_the_lotus.sandbox.run_until_quiet()
     assert at_the_lotus.waiting() == {}

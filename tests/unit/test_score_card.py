@@ -520,7 +520,7 @@ def test_so_many_good_cases_of_one_metric_or_never() -> None:
 
 
 def test_at_the_top_there_is_no_next_step() -> None:
-    best = {metric.id: (0, 100_000) if metric.better == "lower" else (100_000, 100_000) for metric in STANDARD.metrics}
+    best = {metric.id: (0, 100_000) if metric.better == "lower" else (100_000, 100_000) for metric in SCORED}
     shop = standard(**best)
     assert shop.shown == "5.0"
     assert next_step(shop) is None

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 from scores import (
     COUNTING,
+    STANDARD,
     Counted,
     Fact,
     anomaly,
@@ -681,12 +682,12 @@ def test_hours_and_cut_off_are_the_packs() -> None:
     douyin = score_pack("douyin-2026-09").counting
     late = paid(at(0, "15:30:00"))
     moved = scan("picked_up", at(1, "12:00:00"))
-    early_cut_off = COUNTING.model_copy(update={"today_cutoff_hour": 15})
+    early_cut_off = STANDARD._replace(counting=COUNTING.model_copy(update={"today_cutoff_hour": 15}))
     assert counted("pickup_today", late, moved) == [Counted("11-03", 0)]
-    assert counted("pickup_today", late, moved, counting=early_cut_off) == [Counted("11-04", 1)]
-    no_night = COUNTING.model_copy(update={"refund_night_from_hour": None})
+    assert counted("pickup_today", late, moved, defined=early_cut_off) == [Counted("11-04", 1)]
+    no_night = STANDARD._replace(counting=COUNTING.model_copy(update={"refund_night_from_hour": None}))
     night = [asked(at(0, "22:00:00")), decided(at(1, "09:00:00"))]
-    assert counted("refund_hours", *night, counting=no_night) == [Counted("11-03", 11 * 3600)]
+    assert counted("refund_hours", *night, defined=no_night) == [Counted("11-03", 11 * 3600)]
     assert douyin.reply_to_hour == 23
 
 
@@ -694,20 +695,20 @@ def test_rows_that_changed_are_told_and_those_that_are_gone_are_emptied() -> Non
     was = order_of(ORDER, scan("picked_up", at(1)), reviewed(5, at(3)))
     record = fold_order(was, due(1, ship_by=at(4), deliver_by=DELIVER_BY))
     record = fold_order(record, reviewed(5, at(3), revision=2, removed=True))
-    changed = changed_rows(order_rows(was, COUNTING), order_rows(record, COUNTING))
+    changed = changed_rows(order_rows(was, STANDARD), order_rows(record, STANDARD))
     told = {(f"{row.day:%m-%d}", row.subject): sorted(row.metrics) for row in changed}
     assert told == {
         ("11-04", "A1"): [],
         ("11-06", "A1"): ["on_time_pickup", "trace_anomalies"],
         ("11-05", "A1/V1"): [],
     }
-    assert changed_rows(order_rows(was, COUNTING), order_rows(was, COUNTING)) == []
+    assert changed_rows(order_rows(was, STANDARD), order_rows(was, STANDARD)) == []
 
 
 def test_an_order_and_a_session_with_the_same_number_have_rows_of_their_own() -> None:
-    order = {row.subject for row in order_rows(order_of(ORDER), COUNTING).values()}
+    order = {row.subject for row in order_rows(order_of(ORDER), STANDARD).values()}
     session = session_of(rated(at(0), True))._replace(session_id="A1")
-    assert not order & {row.subject for row in session_rows(session, COUNTING).values()}
+    assert not order & {row.subject for row in session_rows(session, STANDARD).values()}
 
 
 def test_a_trace_told_as_complete_takes_back_a_delivery() -> None:

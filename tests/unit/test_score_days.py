@@ -10,20 +10,18 @@ from functools import reduce
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scores import COUNTING, at
+from scores import COUNTING, CountedShop, at, paid, scan
 
 from aftercare.kernel import compact
+from aftercare.kernel.days import last_day, next_closing, start_of
 from aftercare.scores.model.benchmarks import Measure
 from aftercare.scores.model.contributions import Row
 from aftercare.scores.model.days import (
     Summary,
     Tally,
     day_measures,
-    last_day,
     last_week_end,
-    next_closing,
     read_summary,
-    start_of,
     summary,
     week_id,
     week_measures,
@@ -169,3 +167,54 @@ def test_a_window_begins_and_ends_at_local_midnights() -> None:
 )
 def test_a_week_is_named_after_the_iso_week_that_has_just_ended(end: date, week: str) -> None:
     assert week_id(end) == week
+
+
+# ---------------------------------------------------------------- the longest that a case counts
+
+A_DAY_LONG = 86_400
+
+
+def hours(*seconds: int, cap: int = A_DAY_LONG, days: int = 1) -> tuple[Measure, ...]:
+    """A window's mean of cases that took so long, spread over so many days."""
+    rows_of = [Row(END - A_DAY, f"A{number}", {"ship_hours": (each, 1, None)}) for number, each in enumerate(seconds)]
+    held = {END - (1 + part) * A_DAY: summary(rows_of[part::days], {"ship_hours": cap}) for part in range(days)}
+    return week_measures(held, END, COUNTING)
+
+
+def test_a_case_counts_for_no_more_than_the_cap_and_what_was_counted_stands() -> None:
+    assert hours(10, A_DAY_LONG, 9 * A_DAY_LONG) == (
+        Measure("ship_hours", 10 + 10 * A_DAY_LONG, 3, 10 + 2 * A_DAY_LONG),
+    )
+    assert hours(10, A_DAY_LONG) == (Measure("ship_hours", 10 + A_DAY_LONG, 2),), "the cap itself is not beyond it"
+    assert hours(A_DAY_LONG + 1)[0].winsorised == A_DAY_LONG
+
+
+@given(st.lists(st.integers(0, 3 * A_DAY_LONG), min_size=1, max_size=12), st.integers(1, 5))
+def test_a_winsorised_sum_is_that_of_its_cases_however_they_fall_on_days(seconds: list[int], spread: int) -> None:
+    [found] = hours(*seconds, days=spread)
+    assert (found.numerator, found.denominator) == (sum(seconds), len(seconds))
+    cut = sum(min(each, A_DAY_LONG) for each in seconds)
+    assert (found.numerator if found.winsorised is None else found.winsorised) == cut
+
+
+def test_where_no_cap_holds_nothing_is_cut() -> None:
+    held = summary([Row(END, "A1", {"ship_hours": (9 * A_DAY_LONG, 1, None)})])
+    assert held["ship_hours"].excess == 0
+    assert summary([Row(END, "A1", {"ship_hours": (9, 1, None)})], {"arrival_hours": 1}) == {"ship_hours": Tally(9, 1)}
+
+
+def test_one_lost_parcel_among_many_costs_a_shop_no_more_than_the_cap() -> None:
+    def published(lost: int) -> tuple[str | None, str | None]:
+        shop = CountedShop(at(-21))
+        for number in range(60):
+            shop.hear(paid(at(-20), f"A{number}", ship_by=at(30)))
+            moved = at(-20) + timedelta(hours=12 if number else lost)
+            shop.hear(scan("picked_up", moved, order_id=f"A{number}"))
+        shop.run_until(at(1))
+        found = next(one for one in shop.scores()[-1].metrics if one.id == "ship_hours")
+        return found.value, found.points
+
+    assert published(lost=12) == ("12.00", "90.91")
+    ten_days, twenty_days = published(lost=240), published(lost=479)
+    assert ten_days[1] == twenty_days[1], "in points it is ten days"
+    assert twenty_days[0] == "19.78", "as it was"

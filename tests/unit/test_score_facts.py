@@ -15,6 +15,7 @@ from scores import (
     at,
     cancelled,
     closed,
+    completed,
     decided,
     due,
     enrolled,
@@ -39,13 +40,23 @@ from scores import (
 from aftercare.events.vocabulary import RefundReason
 from aftercare.kernel import compact
 from aftercare.scores.model.facts import fold_order, fold_session
-from aftercare.scores.model.records import Case, OrderRecord, Refund, SessionRecord, Step, read_order, read_session
+from aftercare.scores.model.records import (
+    Case,
+    Exclusion,
+    OrderRecord,
+    Refund,
+    SessionRecord,
+    Step,
+    read_order,
+    read_session,
+)
 from aftercare.scores.model.shops import ShopState, fold_shop, read_shop_state
 
 A_BIT_OF_ALL = [
-    paid(at(0), ship_by=at(2), deliver_by=at(5), door=True),
+    paid(at(0), ship_by=at(2), deliver_by=at(5), door=True, items=("I2", "I1"), insured=True, flags=("installation",)),
     due(4, ship_by=at(3), deliver_by=at(6)),
     cancelled(at(9)),
+    completed(at(8)),
     scan("picked_up", at(1)),
     scan("delivered", at(4), number="P1", order_id="A1", signed_by="locker"),
     traced(entry("in_transit", at(2)), told=at(5), order_id="A1"),
@@ -72,15 +83,17 @@ CHATS = [
     wrote("human", at(0, "10:00:00.500000")),
     round_closed(at(0, "11:00:00")),
     round_closed(at(0, "12:00:00"), at(0, "12:01:00"), "assisted"),
-    rated(at(1), True, resolved=False),
+    rated(at(1), True, resolved=False, stars=4, by="human"),
 ]
 
 
 def test_a_record_reads_back_as_it_was_written() -> None:
-    record = order_of(*A_BIT_OF_ALL)
+    record = order_of(*A_BIT_OF_ALL)._replace(exclusions=(Exclusion("ship_hours", "a flood", "lin", at(9)),))
     assert all(getattr(record, field) for field in get_type_hints(OrderRecord)), "all of it is tried"
     assert read_order(json.loads(compact.to_json(record))) == record
-    session = session_of(*CHATS)
+    lifted = Exclusion("*", "a test", "lin", at(9), "wang", at(10))
+    session = session_of(*CHATS)._replace(exclusions=(lifted,))
+    assert all(getattr(session, field) for field in get_type_hints(SessionRecord)), "all of it is tried"
     assert read_session(json.loads(compact.to_json(session))) == session
     assert read_order(json.loads(compact.to_json(order_of()))) == order_of()
     assert read_session(json.loads(compact.to_json(session_of()))) == session_of()
@@ -102,7 +115,7 @@ def test_a_fact_told_twice_is_one(told: Fact) -> None:
 
 
 def test_what_concerns_nobody_changes_nothing() -> None:
-    told = fact("OrderCompleted", at(9), {"order_id": "A1", "at": at(9)})
+    told = fact("OutOfStockDeclared", at(9), {"order_id": "A1", "at": at(9)})
     assert order_of(told) == order_of()
     assert session_of(told) == session_of()
 
@@ -178,12 +191,17 @@ def test_a_shop_has_the_services_it_enrolled_for_last_and_every_violation_once()
     ]
     state = shop_of(*told)
     assert state == shop_of(*reversed(told))
-    assert {name: enrolment.active for name, enrolment in state.services.items()} == {
+    assert {name: enrolments[-1].active for name, enrolments in state.services.items()} == {
         "insurance": False,
         "express": True,
     }
-    assert [each.kind for each in sorted(state.violations, key=lambda each: each.at)] == ["mismatch", "fraud"]
-    counted = state._replace(published_to=at(0).date(), category="apparel")
+    assert [each.kind for each in sorted(state.violations, key=lambda each: each.at)] == ["mismatch", "brushing"]
+    assert state.changed_from == at(1).date(), "all weeks since may be others"
+    published_to, chats_on, warned_on = (at(day).date() for day in range(3))
+    counted = state._replace(
+        published_to=published_to, chats_on=chats_on, warned_on=warned_on, category="apparel", shop_class="flagship"
+    )
+    assert all(getattr(counted, field) for field in get_type_hints(ShopState)), "all of it is tried"
     assert read_shop_state(json.loads(compact.to_json(counted))) == counted
 
 

@@ -34,7 +34,7 @@ from shipments import Interrupted
 from aftercare.events.vocabulary import ScanStatus
 from aftercare.kernel.errors import MalformedInput
 from aftercare.scores import keys, store
-from aftercare.scores.model.contributions import delivered, picked_up
+from aftercare.scores.model.formulas.logistics import delivered, picked_up
 from aftercare.scores.model.records import OrderRecord
 
 MONDAY, WEDNESDAY = date(2026, 11, 2), date(2026, 11, 4)
@@ -203,7 +203,7 @@ def test_rows_that_are_withdrawn_vanish(shop: CountedShop) -> None:
 def test_an_order_and_a_session_of_one_number_count_both(shop: CountedShop) -> None:
     shop.hear(paid(at(0), "7"), rated(at(0), True, session="7"), reviewed(5, at(0), order_id="7"))
     found = {metric for row in shop.rows(MONDAY).values() for metric in row.metrics}
-    assert found == {"platform_help", "chat_satisfaction", "positive_rating"}
+    assert found == {"platform_help", "valid_orders", "item.I1", "chat_satisfaction", "positive_rating"}
 
 
 VERSIONS = (

@@ -81,7 +81,10 @@ def test_the_standard_packs_metrics_weigh_a_hundred_together() -> None:
     for dimension in STANDARD.dimensions:
         assert dimension.weight == sum(each.weight for each in STANDARD.metrics if each.dimension == dimension.id)
     unscored = {each.id for each in STANDARD.metrics if not each.weight}
-    assert unscored == {"pickup_24h", "pickup_today", "net_keep_rate.offer", "net_keep_rate.hold_out"}
+    assert unscored == {
+        "pickup_24h", "pickup_today", "net_keep_rate.offer", "net_keep_rate.hold_out", "justified_refusals",
+        "valid_orders", "next_day_share",
+    }  # fmt: skip
 
 
 @every_pack

@@ -188,10 +188,13 @@ def test_every_kind_of_metric_reaches_the_published_week(shop: CountedShop) -> N
         "reply_seconds": (60, 1),
         "chat_satisfaction": (1, 1),
         "refund_refusals": (1, 1),
+        "justified_refusals": (0, 1),
         "refund_hours": (14 * 3600, 1),
         "platform_help": (2, 1),
         "pickup_24h": (1, 1),
         "pickup_today": (0, 1),
+        "valid_orders": (1, 1),
+        "next_day_share": (0, 1),
     }
     by_week = {week: counts for week, _, counts in shop.weeks()}
     assert [week for week, counts in by_week.items() if "net_keep_rate.offer" in counts] == ["2026-W47", "2026-W48"]

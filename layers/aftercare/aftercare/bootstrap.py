@@ -29,9 +29,13 @@ if TYPE_CHECKING:
     from aftercare.negotiation.service import Negotiation
     from aftercare.negotiation.settlement import Stuck
     from aftercare.scores.ledger import RowWriter
+    from aftercare.scores.merchant import ScoreDesk
     from aftercare.shipments.merchant import ShipmentDesk
     from aftercare.shipments.notices import DelayNotice
     from aftercare.shipments.service import ShipmentWatch
+    from aftercare.tags.merchant import TagDesk
+    from aftercare.tags.publication import Publisher
+    from aftercare.tags.service import TagKeeper
 
 
 @dataclass(frozen=True)
@@ -280,6 +284,61 @@ def rollup_consumer() -> Consumer:
     return Consumer(clock=_parts().clock, intake_table=_table("INTAKE_TABLE"), on_event=ignore, on_due=rollup.wake)
 
 
+@_once
+def tags_consumer() -> Consumer:
+    from aftercare.consuming import Consumer
+
+    keeper = _tag_keeper()
+    return Consumer(
+        clock=_parts().clock, intake_table=_table("INTAKE_TABLE"), on_event=keeper.take_in, on_due=keeper.wake
+    )
+
+
+def _tag_keeper() -> TagKeeper:
+    from aftercare.showcase import TagWords
+    from aftercare.tags.service import TagKeeper
+
+    return TagKeeper(_table("TAGS_TABLE"), _parts().clock, _writer(), TagWords())
+
+
+@_once
+def publication_consumer() -> Consumer:
+    from aftercare.aws.objects import S3Objects
+    from aftercare.consuming import Consumer
+    from aftercare.showcase import TagPages, TagWords
+    from aftercare.tags.publication import FILES, MARKETPLACE, MarketplaceTags, PublicFiles, TagPublication
+
+    clock, objects = _parts().clock, S3Objects(_parts().clients("s3"), _setting("PUBLIC_FILES"))
+    pages = TagPages(_setting("PUBLIC_FILES_URL"), _setting("TAG_METHOD_URL"), _setting("TAG_REPORT_URL"))
+    channels: dict[str, Publisher] = {
+        FILES: PublicFiles(objects, pages),
+        MARKETPLACE: MarketplaceTags(_marketplaces_at_hand(), TagWords()),
+    }
+    publication = TagPublication(_table("TAGS_TABLE"), clock, _writer(), channels)
+    return Consumer(
+        clock=clock,
+        intake_table=_table("INTAKE_TABLE"),
+        on_event=publication.take_in,
+        on_due=publication.wake,
+    )
+
+
+def _marketplaces_at_hand() -> Callable[[str], Marketplace | None]:
+    """As ``_marketplaces`` gives them to speak to, and None where there is no way to one."""
+    from aftercare.kernel.ports import UnknownSecret
+    from aftercare.marketplaces.standard.act import CannotAct
+
+    marketplaces = _marketplaces("read")
+
+    def marketplace(shop: str) -> Marketplace | None:
+        try:
+            return marketplaces(shop)
+        except (UnknownSecret, CannotAct):
+            return None
+
+    return marketplace
+
+
 def ignore(event: Event[EventData]) -> None:
     """The queue of a function that hears timers alone."""
 
@@ -346,14 +405,15 @@ def offer_page() -> OfferPageParts:
 
 @dataclass(frozen=True)
 class MerchantApiParts:
-    """What the merchant's API needs: their cases and plans, what was set aside at their door, and their shipments.
-
-    ``shipments`` are loaded with the first question about them.
+    """What the merchant's API needs: their cases and plans, what was set aside at their door, shipments, scores
+    and tags. The last three are loaded with the first question about them.
     """
 
     merchant: Merchant
     quarantine: Quarantine
     shipments: Callable[[], ShipmentDesk]
+    scores: Callable[[], ScoreDesk]
+    tags: Callable[[], TagDesk]
 
 
 @_once
@@ -365,7 +425,7 @@ def merchant_api() -> MerchantApiParts:
     clock = _parts().clock
     merchant = Merchant(_table("NEGOTIATION_TABLE"), clock, _writer(), _negotiation(), doors.actions_of)
     quarantine = Quarantine(table=_table("INTAKE_TABLE"), queue=_queue("INGRESS_QUEUE_URL"), clock=clock)
-    return MerchantApiParts(merchant, quarantine, _shipment_desk)
+    return MerchantApiParts(merchant, quarantine, _shipment_desk, _score_desk, _tag_desk)
 
 
 @_once
@@ -374,6 +434,22 @@ def _shipment_desk() -> ShipmentDesk:
     from aftercare.shipments.merchant import ShipmentDesk
 
     return ShipmentDesk(_table("SHIPMENTS_TABLE"), _parts().clock, _shipment_watch(), AnomalyWording())
+
+
+@_once
+def _score_desk() -> ScoreDesk:
+    from aftercare.scores.ledger import FactLedger
+    from aftercare.scores.merchant import ScoreDesk
+
+    table, clock, writer = _table("SCORES_TABLE"), _parts().clock, _writer()
+    return ScoreDesk(table, clock, writer, FactLedger(table, clock, writer))
+
+
+@_once
+def _tag_desk() -> TagDesk:
+    from aftercare.tags.merchant import TagDesk
+
+    return TagDesk(_table("TAGS_TABLE"), _parts().clock, _tag_keeper())
 
 
 @_once
@@ -390,6 +466,7 @@ def deadline_sweep() -> tuple[DueSweep, ...]:
     from aftercare.negotiation import keys as negotiation
     from aftercare.scores import keys as scores
     from aftercare.shipments import keys as shipments
+    from aftercare.tags import keys as tags
 
     clock, shards, notices = _parts().clock, int(_setting("DUE_SHARDS")), _queue("NOTICE_QUEUE_URL")
     cases = (
@@ -397,8 +474,13 @@ def deadline_sweep() -> tuple[DueSweep, ...]:
         Owner(negotiation.is_payout, _queue("SETTLEMENT_QUEUE_URL")),
     )
     parcels = (Owner(shipments.is_shipment, _queue("SHIPMENTS_QUEUE_URL")), Owner(shipments.is_notice, notices))
+    service_tags = (
+        Owner(tags.is_shop, _queue("TAGS_QUEUE_URL")),
+        Owner(tags.is_channel, _queue("PUBLICATION_QUEUE_URL")),
+    )
     return (
         DueSweep(_table("NEGOTIATION_TABLE"), clock, shards, cases),
         DueSweep(_table("SHIPMENTS_TABLE"), clock, shards, parcels),
         DueSweep(_table("SCORES_TABLE"), clock, shards, (Owner(scores.is_shop, _queue("ROLLUP_QUEUE_URL")),)),
+        DueSweep(_table("TAGS_TABLE"), clock, shards, service_tags),
     )

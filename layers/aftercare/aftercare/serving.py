@@ -21,7 +21,17 @@ from aftercare.negotiation.merchant import PolicyChanged
 from aftercare.negotiation.model.cases import MoveRefused
 from aftercare.negotiation.model.drafts import AnsweredAlready, NoSuchCase, NotNow, TooLate
 from aftercare.negotiation.model.payouts import PayoutMoveRefused
+from aftercare.scores.model.refusals import NoSuchWeek, NothingOnRecord, RegistrationChanged, TooManyExclusions
 from aftercare.shipments.model.refusals import AnomalyEnded, NoSuchAnomaly, NoSuchShipment, SettingsChanged
+from aftercare.tags.model.refusals import (
+    AlreadyBanned,
+    AlreadyOptedIn,
+    NoSuchTag,
+    NotAPromise,
+    NotBanned,
+    NotOptedIn,
+    TagIsBanned,
+)
 
 PROBLEM_JSON = "application/problem+json"
 SERVER_ERROR = 500
@@ -91,6 +101,9 @@ PROBLEMS: Mapping[type[BaseException], tuple[int, str]] = {
     NoSuchShipment: (404, "No such order"),
     NoSuchAnomaly: (404, "No such anomaly"),
     UnknownEntry: (404, "No such entry"),
+    NoSuchWeek: (404, "No such week"),
+    NoSuchTag: (404, "No such tag"),
+    NothingOnRecord: (404, "Nothing on record"),
     MoveRefused: (409, "Move refused"),
     PayoutMoveRefused: (409, "Move refused"),
     AnsweredAlready: (409, "Answered already"),
@@ -101,6 +114,14 @@ PROBLEMS: Mapping[type[BaseException], tuple[int, str]] = {
     PolicyChanged: (409, "Policy changed"),
     AnomalyEnded: (409, "Anomaly ended"),
     SettingsChanged: (409, "Settings changed"),
+    NotAPromise: (409, "Not a promise"),
+    TagIsBanned: (409, "Tag is banned"),
+    AlreadyOptedIn: (409, "Opted in already"),
+    NotOptedIn: (409, "Not opted in"),
+    AlreadyBanned: (409, "Banned already"),
+    NotBanned: (409, "Not banned"),
+    RegistrationChanged: (409, "Registration changed"),
+    TooManyExclusions: (409, "Too many exclusions"),
     InvalidFields: (422, "Invalid fields"),
     Transient: (503, "Try again"),
     BaseException: (500, "Internal error"),

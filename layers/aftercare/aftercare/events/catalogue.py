@@ -56,7 +56,7 @@ _OUTGOING_FAMILIES = {
         "OrderDue",
         "OrderDelivered",
     ),
-    "scores": ("DayMeasured", "ScorePublished"),
+    "scores": ("DayMeasured", "DailyStandardAtRisk", "ScorePublished"),
     "tags": ("TagChanged",),
 }
 

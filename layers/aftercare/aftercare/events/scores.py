@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field, Strict
 
 from aftercare.events.vocabulary import SCORES, Count, DecimalText, Interval, Name, Revision, Shape, Window
 from aftercare.kernel.envelope import EventData
+from aftercare.kernel.times import UtcTime
 
 
 def _from_text(value: Any) -> Any:
@@ -62,8 +63,26 @@ class DayMeasured(EventData):
     sources = (SCORES,)
 
     day: Annotated[Day, Field(description="in the shop's zone")]
+    time_zone: Annotated[Name | None, Field(description="the shop's, an IANA name; absent: UTC")] = None
     metrics: tuple[Measure, ...]
     revision: Revision
+
+
+class DailyStandardAtRisk(EventData):
+    """A shop is below what it has to reach on every single day, while there is still time to mend it.
+
+    Recognise it by ``metadata.shop``, ``day`` and ``metric``: it is said once a day at most.
+    """
+
+    name = "DailyStandardAtRisk"
+    sources = (SCORES,)
+
+    day: Annotated[Day, Field(description="today, in the shop's zone")]
+    metric: Name
+    numerator: Count
+    denominator: Annotated[Count, Field(description="cases of the day so far")]
+    standard: Annotated[DecimalText, Field(description="the share to be reached by the end of the day")]
+    ends_at: Annotated[UtcTime, Field(description="the end of the day")]
 
 
 class ScorePublished(EventData):

@@ -42,6 +42,13 @@ class Secrets(Protocol):
         """The secret's JSON object, at most five minutes old; raises ``UnknownSecret`` or ``Transient``."""
 
 
+class Objects(Protocol):
+    """Files that anybody may read, by path."""
+
+    def put(self, path: str, body: bytes, content_type: str, max_age_seconds: int) -> None:
+        """Replaces the whole file; whoever fetched it may keep it that long. Raises ``Transient``."""
+
+
 @dataclass(frozen=True, slots=True)
 class HttpReply:
     status: int

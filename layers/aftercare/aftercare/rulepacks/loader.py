@@ -4,18 +4,34 @@ from __future__ import annotations
 
 import functools
 import itertools
+import re
 import tomllib
 from collections.abc import Iterable
 from datetime import datetime
+from decimal import Decimal
 from importlib import resources
-from typing import TypeVar
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from aftercare.kernel.errors import DomainError
 from aftercare.kernel.times import UtcTime
 
 FALLBACK_MARKETPLACE = "standard"
+_DECIMAL = re.compile(r"-?[0-9]{1,12}(\.[0-9]{1,12})?")
+
+
+def _exact(value: Any) -> Any:
+    # 0.95 written as a TOML number would already be another number
+    if isinstance(value, Decimal):
+        return value
+    if isinstance(value, str) and _DECIMAL.fullmatch(value):
+        return Decimal(value)
+    raise ValueError(f"{value!r} is not decimal text such as '0.95'")
+
+
+Exact = Annotated[Decimal, BeforeValidator(_exact)]
+"""A number of a rule, written as decimal text: no float decides what anybody is shown."""
 
 
 class BrokenRulePack(ValueError):

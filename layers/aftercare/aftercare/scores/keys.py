@@ -10,6 +10,9 @@
 | a day that was counted | ``SHOP#{shop}`` | ``DAY#{day}`` |
 | a counted day that something has been added to since | ``SHOP#{shop}`` | ``LATE#{day}`` |
 | a week's score | ``SHOP#{shop}`` | ``WEEK#{end}`` |
+| who kept what out of the score, or brought it back | ``SHOP#{shop}`` | ``EXCLUSION#{at}#{subject}`` |
+| a shop's first revision of a week, for its category's bar | ``PEERS#{pack}#{end}#{category}`` | ``{shop}`` |
+| a category's bar | ``BAR#{pack}#{category}`` | ``WEEK#{end}`` |
 """
 
 from __future__ import annotations
@@ -50,6 +53,19 @@ def late_key(shop: str, day: date) -> Key:
 def week_key(shop: str, end: date) -> Key:
     """A week by the Monday after it."""
     return Key(f"SHOP#{shop}", f"WEEK#{end.isoformat()}")
+
+
+def exclusion_key(shop: str, at: str, subject: str) -> Key:
+    """``at`` is the moment as text that sorts."""
+    return Key(f"SHOP#{shop}", f"EXCLUSION#{at}#{subject}")
+
+
+def sample_key(pack: str, category: str, end: date, shop: str) -> Key:
+    return Key(f"PEERS#{pack}#{end.isoformat()}#{category}", shop)
+
+
+def bar_key(pack: str, category: str, end: date) -> Key:
+    return Key(f"BAR#{pack}#{category}", f"WEEK#{end.isoformat()}")
 
 
 def is_shop(key: Key) -> bool:

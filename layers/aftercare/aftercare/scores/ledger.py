@@ -13,16 +13,16 @@ from aftercare.events.parcels import ParcelScanned, ParcelTraced
 from aftercare.events.shop import ServiceEnrolled, ViolationRecorded
 from aftercare.events.support import ChatMessagePosted, ChatRated, ChatRoundClosed
 from aftercare.events.trace import Trace, told
+from aftercare.kernel.days import next_closing
 from aftercare.kernel.envelope import Event, EventData
 from aftercare.kernel.errors import Transient
 from aftercare.kernel.ports import Clock
 from aftercare.kernel.records import RecordWriter, Stored
-from aftercare.kernel.table import Item, Key, Table, WriteRefused
+from aftercare.kernel.table import Item, Key, Put, Table, TransactionRefused, WriteRefused
 from aftercare.kernel.times import local_day
-from aftercare.rulepacks.scores import Counting, score_rules
+from aftercare.rulepacks.scores import Definitions, definitions
 from aftercare.scores import keys, store
 from aftercare.scores.model.contributions import Row, order_rows, session_rows
-from aftercare.scores.model.days import next_closing
 from aftercare.scores.model.facts import fold_order, fold_session, parcel_name
 from aftercare.scores.model.records import OrderRecord, SessionRecord
 from aftercare.scores.model.shops import ShopState, fold_shop
@@ -59,7 +59,7 @@ class FactLedger:
         shop, data = event.metadata.shop, event.data
         order_id: str | None = getattr(data, "order_id", None)
         if isinstance(data, OF_SESSIONS):
-            self._fold_session(shop, data.session_id, event)
+            self._change_session(shop, data.session_id, partial(fold_session, event=event))
         elif isinstance(data, OF_SHOPS):
             self._fold_shop(shop, event)
         elif isinstance(data, OF_PARCELS) and data.parcel is not None:
@@ -111,7 +111,18 @@ class FactLedger:
 
     # ------------------------------------------------------------ records
 
-    def _fold_order(self, shop: str, order_id: str, fold: Callable[[OrderRecord], OrderRecord]) -> bool:
+    def edit_order(self, shop: str, order_id: str, edit: Callable[[OrderRecord], OrderRecord], note: Put) -> bool:
+        """Changes a record by a person's will; ``note`` says whose, and stands or falls with the change."""
+        return self._fold_order(shop, order_id, edit, note)
+
+    def edit_session(
+        self, shop: str, session_id: str, edit: Callable[[SessionRecord], SessionRecord], note: Put
+    ) -> bool:
+        return self._change_session(shop, session_id, edit, note)
+
+    def _fold_order(
+        self, shop: str, order_id: str, fold: Callable[[OrderRecord], OrderRecord], note: Put | None = None
+    ) -> bool:
         """Whether the order's record changed."""
         key = keys.order_key(shop, order_id)
         for _ in range(ATTEMPTS):
@@ -121,25 +132,32 @@ class FactLedger:
             record = fold(known)
             if was is not None and record == known:
                 return False
-            before = order_rows(known, counting_of(known, known.paid_at)) if was else {}
-            rows = changed_rows(before, order_rows(record, counting_of(record, record.paid_at)))
-            if self._write(key, was.stored if was else None, record, rows):
+            before = order_rows(known, definitions_of(known, known.paid_at)) if was else {}
+            rows = changed_rows(before, order_rows(record, definitions_of(record, record.paid_at)))
+            if self._write(key, was.stored if was else None, record, rows, note):
                 return True
         raise Contended(f"order {order_id} kept changing")
 
-    def _fold_session(self, shop: str, session_id: str, event: Event[EventData]) -> None:
+    def _change_session(
+        self,
+        shop: str,
+        session_id: str,
+        fold: Callable[[SessionRecord], SessionRecord],
+        note: Put | None = None,
+    ) -> bool:
+        """Whether the session's record changed."""
         key = keys.session_key(shop, session_id)
         for _ in range(ATTEMPTS):
             reading = self._read(shop, key)
             was = store.stored_session(key, reading.item)
             known = was.record if was else SessionRecord(shop, session_id, reading.shop.zone, reading.shop.pack)
-            record = fold_session(known, event)
+            record = fold(known)
             if was is not None and record == known:
-                return
-            before = session_rows(known, counting_of(known, known.begun_at)) if was else {}
-            rows = changed_rows(before, session_rows(record, counting_of(record, record.begun_at)))
-            if self._write(key, was.stored if was else None, record, rows):
-                return
+                return False
+            before = session_rows(known, definitions_of(known, known.begun_at)) if was else {}
+            rows = changed_rows(before, session_rows(record, definitions_of(record, record.begun_at)))
+            if self._write(key, was.stored if was else None, record, rows, note):
+                return True
         raise Contended(f"session {session_id} kept changing")
 
     def _fold_shop(self, shop: str, event: Event[EventData]) -> None:
@@ -178,10 +196,21 @@ class FactLedger:
             return store.read_shop(key, refused.existing or put.attributes)
         return ShopItem(state, Stored.of(key, put.attributes))
 
-    def _write(self, key: Key, was: Stored | None, record: OrderRecord | SessionRecord, rows: Iterable[Row]) -> bool:
+    def _write(
+        self,
+        key: Key,
+        was: Stored | None,
+        record: OrderRecord | SessionRecord,
+        rows: Iterable[Row],
+        note: Put | None,
+    ) -> bool:
+        put = store.write_record(key, was, record.shop, record, rows, self._clock.now())
         try:
-            self._table.write(store.write_record(key, was, record.shop, record, rows, self._clock.now()))
-        except WriteRefused:
+            if note is None:
+                self._table.write(put)
+            else:
+                self._table.transact([put, note])
+        except (WriteRefused, TransactionRefused):
             return False
         return True
 
@@ -215,9 +244,9 @@ def changed_rows(before: Rows, after: Rows) -> list[Row]:
     return [*changed, *gone]
 
 
-def counting_of(record: OrderRecord | SessionRecord, begun_at: datetime | None) -> Counting:
-    """How the record's pack counted when it began; before that is known, as the oldest pack does."""
-    return score_rules(record.pack, begun_at or _LONG_AGO).counting
+def definitions_of(record: OrderRecord | SessionRecord, begun_at: datetime | None) -> Definitions:
+    """What the record's pack counted when it began; before that is known, as the oldest pack does."""
+    return definitions(record.pack, begun_at or _LONG_AGO)
 
 
 def _with_parcel(record: OrderRecord, *, parcel: str, trace: Trace, event: Event[EventData]) -> OrderRecord:

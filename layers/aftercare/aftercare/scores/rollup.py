@@ -6,42 +6,44 @@ shop's own item, which says how far it is, is written last.
 
 from __future__ import annotations
 
-import functools
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
 
-from aftercare.events.scores import DayMeasured, Measure, ScorePublished
+from aftercare.events.scores import DailyStandardAtRisk, DayMeasured, Measure, ScorePublished
 from aftercare.events.vocabulary import Window
 from aftercare.kernel import compact
+from aftercare.kernel.days import last_day, next_closing, start_of
 from aftercare.kernel.envelope import EventData
 from aftercare.kernel.errors import Transient
 from aftercare.kernel.ports import Clock
 from aftercare.kernel.records import Change, RecordWriter, Stored
 from aftercare.kernel.table import VERSION, Item, Key, Query, Table, WriteRefused
-from aftercare.rulepacks.scores import ScoreRules, score_rules
+from aftercare.kernel.times import local_day
+from aftercare.rulepacks.scores import DailyStandard, ScoreRules, definitions
 from aftercare.scores import keys, store
+from aftercare.scores.bars import BARS_KEPT, CategoryBars
+from aftercare.scores.model.basis import Basis, basis, card_of, read_basis, rules_of
 from aftercare.scores.model.benchmarks import Measure as Counted
-from aftercare.scores.model.card import card, published
+from aftercare.scores.model.card import published
 from aftercare.scores.model.days import (
     Summary,
     day_measures,
     first_day_needed,
-    last_day,
     last_week_end,
-    next_closing,
-    start_of,
     summary,
     week_id,
     week_measures,
 )
-from aftercare.scores.model.shops import ShopState
+from aftercare.scores.model.shops import VIOLATIONS_KEPT, ShopState
 
 A_DAY = timedelta(days=1)
 A_WEEK = timedelta(days=7)
-VALID_ORDERS = "platform_help"
-"""Its denominator is the number of orders paid in the window."""
+CHATTED_WITHIN = timedelta(days=7)
+"""A shop that nobody wrote to for so long is not looked at before its day ends."""
 
 
 class Overtaken(Transient):
@@ -55,11 +57,15 @@ class Days(NamedTuple):
     summaries: Mapping[date, Summary]
 
 
+NO_DAYS = Days({}, {})
+
+
 class ScoreRollup:
     def __init__(self, table: Table, clock: Clock, writer: RecordWriter) -> None:
         self._table = table
         self._clock = clock
         self._writer = writer
+        self._bars = CategoryBars(table, clock)
 
     def wake(self, key: Key) -> None:
         """Counts what can be counted of the shop by now. Raises ``Transient`` to be called again."""
@@ -75,14 +81,30 @@ class ScoreRollup:
         if not touched and was.stored.due_at is not None and was.stored.due_at > now:
             return
         end = last_week_end(now, state.zone)
-        since = min([*touched, end])
-        # before the days: where somebody publishes by newer days meanwhile, what is made of these is refused
-        weeks = {} if state.published_to == end and not restated else self._read_weeks(shop, since)
-        # a week whose numbers may change needs the days of its whole window
-        first = first_day_needed(since, rules_of(state, end).counting)
-        days = self._count(shop, touched, self._read_days(shop, first, last_day(now, state.zone)))
-        state = self._score(state, end, days, weeks, min(restated, default=None))
-        self._finish(was.stored, state._replace(counted_to=max(last_day(now, state.zone), state.counted_to)), late, now)
+        rules = _rules(state, end)
+        changed_from = min([*restated, *_told_of(state, local_day(now, state.zone))], default=None)
+        if state.published_to == end and changed_from is None:
+            days = self._count(
+                state, touched, self._read_days(shop, min(touched), max(touched)) if touched else NO_DAYS
+            )
+        else:
+            since = min([*touched, changed_from or end, end])
+            # before the days: where somebody publishes by newer days meanwhile, what is made of these is refused
+            weeks = self._read_weeks(shop, since)
+            # a week whose numbers may change needs the days of its whole window
+            first = first_day_needed(since, rules.counting)
+            days = self._count(state, touched, self._read_days(shop, first, last_day(now, state.zone)))
+            state = self._score(state, end, days, weeks, changed_from)
+        state = state._replace(
+            counted_to=max(last_day(now, state.zone), state.counted_to),
+            changed_from=None,
+            chats_on=_last_with(rules.daily, {day: days.summaries.get(day, {}) for day in touched}, state.chats_on),
+            violations=tuple(each for each in state.violations if now - each.at < VIOLATIONS_KEPT),
+        )
+        warnings = self._warnings(state, rules.daily, now)
+        if warnings is not None:
+            state = state._replace(warned_on=local_day(now, state.zone))
+        self._finish(was.stored, state, warnings or (), late)
 
     # ------------------------------------------------------------ days
 
@@ -90,17 +112,45 @@ class ScoreRollup:
         items = dict(store.items_of(self._all(store.days_between(shop, first, last))))
         return Days(items, {day: store.read_day({"state": stored.state}) for day, stored in items.items()})
 
-    def _count(self, shop: str, touched: Iterable[date], days: Days) -> Days:
+    def _count(self, state: ShopState, touched: Iterable[date], days: Days) -> Days:
         summaries = dict(days.summaries)
         for day in touched:
-            rows = (store.read_row(key, item, day) for key, item in self._all_rows(shop, day))
-            counted = summary(rows)
+            rows = (store.read_row(key, item, day) for key, item in self._all(store.rows_of(state.shop, day)))
+            counted = summary(rows, definitions(state.pack, start_of(day, state.zone)).caps)
             if counted != summaries.get(day, {}):
                 was = days.items.get(day)
-                said = _measured(day, counted, 1 if was is None else was.version + 1)
-                self._write(keys.day_key(shop, day), was, shop, counted, said)
+                said = _measured(day, state.zone, counted, 1 if was is None else was.version + 1)
+                self._write(keys.day_key(state.shop, day), was, state.shop, counted, said)
                 summaries[day] = counted
         return days._replace(summaries=summaries)
+
+    def _warnings(
+        self, state: ShopState, standards: tuple[DailyStandard, ...], now: datetime
+    ) -> list[DailyStandardAtRisk] | None:
+        """The daily standards that today may miss; None where it is not the time to look."""
+        today, hour = local_day(now, state.zone), now.astimezone(ZoneInfo(state.zone)).hour
+        if state.warned_on == today or not _is_chatted_with(state, today):
+            return None
+        asked = [standard for standard in standards if standard.warn_at_hour <= hour]
+        if not asked:
+            return None
+        rows = (store.read_row(key, item, today) for key, item in self._all(store.chat_rows_of(state.shop, today)))
+        counted = {each.id: each for each in day_measures(summary(rows))}
+        ends_at = start_of(today + A_DAY, state.zone)
+        return [
+            DailyStandardAtRisk(
+                day=today,
+                metric=standard.metric,
+                numerator=found.numerator,
+                denominator=found.denominator,
+                standard=f"{standard.standard:f}",
+                ends_at=ends_at,
+            )
+            for standard in asked
+            if (found := counted.get(standard.metric)) is not None
+            and found.denominator >= standard.least
+            and found.numerator < standard.standard * found.denominator
+        ]
 
     # ------------------------------------------------------------ weeks
 
@@ -118,15 +168,35 @@ class ScoreRollup:
         if changed_from is not None:
             ends = sorted({*ends, *_ends_over(changed_from, end)})
         for each in ends:
-            self._publish(state, each, rules_of(state, each), days, weeks.get(each))
+            self._publish(state, each, days, weeks.get(each))
         return state._replace(published_to=max(end, state.published_to or end))
 
-    def _publish(self, state: ShopState, end: date, rules: ScoreRules, days: Days, was: Stored | None) -> None:
-        measures = week_measures(days.summaries, end, rules.counting)
-        if compact.to_json(measures) == ("[]" if was is None else was.state):
+    def _publish(self, state: ShopState, end: date, days: Days, was: Stored | None) -> None:
+        known = None if was is None else read_basis(json.loads(was.state))
+        rules = _rules(state, end) if known is None else rules_of(known.pack, start_of(end, state.zone), known.category)
+        bar = end - A_WEEK if state.category is not None and rules.peers is not None else None
+        found = basis(state, end, week_measures(days.summaries, end, rules.counting), known, bar)
+        if known is None and not found.measures:
             return
-        valid_orders = next((each.denominator for each in measures if each.id == VALID_ORDERS), 0)
-        scored = card(rules, measures, valid_orders=valid_orders)
+        is_new = state.published_to is None or end > state.published_to
+        if known is not None and known.revision == 1 and is_new:
+            # before another revision takes the place of the first
+            self._bars.add(state.shop, rules, end, known)
+        if found != known:
+            self._say(state, end, rules, found, known, was)
+        if known is None:
+            self._bars.add(state.shop, rules, end, found)
+
+    def _say(
+        self, state: ShopState, end: date, rules: ScoreRules, found: Basis, known: Basis | None, was: Stored | None
+    ) -> None:
+        bar = self._bars.of(rules, found.category, found.bar)
+        fields = published(card_of(found, end, state.zone, bar))
+        if known is not None:
+            if fields == published(card_of(known, end, state.zone, bar)):
+                self._write(keys.week_key(state.shop, end), was, state.shop, found)
+                return
+            found = found._replace(revision=known.revision + 1)
         said = ScorePublished(
             week=week_id(end),
             window=Window.model_validate(
@@ -135,23 +205,27 @@ class ScoreRollup:
                     "to": start_of(end, state.zone),
                 }
             ),
-            revision=1 if was is None else was.version + 1,
-            **published(scored),
+            revision=found.revision,
+            **fields,
         )
-        self._write(keys.week_key(state.shop, end), was, state.shop, measures, said)
+        self._write(keys.week_key(state.shop, end), was, state.shop, found, said)
 
     # ------------------------------------------------------------ the table
 
-    def _write(self, key: Key, was: Stored | None, shop: str, state: Any, said: EventData) -> None:
-        change = Change(shop=shop, state=compact.to_json(state), said=(said,), deadline=None, now=self._clock.now())
+    def _write(self, key: Key, was: Stored | None, shop: str, state: Any, *said: EventData) -> None:
+        change = Change(shop=shop, state=compact.to_json(state), said=said, deadline=None, now=self._clock.now())
         try:
             self._table.write(self._writer.put(key, was, change))
         except WriteRefused as refused:
             raise Overtaken(f"{key} was written by somebody else") from refused
 
-    def _finish(self, was: Stored, state: ShopState, late: Mapping[date, int], now: datetime) -> None:
+    def _finish(
+        self, was: Stored, state: ShopState, warnings: Iterable[DailyStandardAtRisk], late: Mapping[date, int]
+    ) -> None:
+        now = self._clock.now()
+        deadline = min([next_closing(now, state.zone), *_next_warning(state, now)])
         try:
-            self._table.write(store.write_shop(self._writer, was, state, next_closing(now, state.zone), now))
+            self._table.write(store.write_shop(self._writer, was, state, deadline, now, warnings))
         except WriteRefused as refused:
             raise Overtaken(f"shop {state.shop} was written by somebody else") from refused
         for day, version in late.items():
@@ -170,23 +244,40 @@ class ScoreRollup:
                 return found
             query = replace(query, after=page.next)
 
-    def _all_rows(self, shop: str, day: date) -> list[tuple[Key, Item]]:
-        return self._all(store.rows_of(shop, day, None))
+
+def _rules(state: ShopState, end: date) -> ScoreRules:
+    return rules_of(state.pack, start_of(end, state.zone), state.category)
 
 
-@functools.cache
-def _rules(pack: str, moment: datetime, category: str | None) -> ScoreRules:
-    return score_rules(pack, moment).for_category(category)
-
-
-def rules_of(state: ShopState, end: date) -> ScoreRules:
-    """The rules in force at the end of a week, with the tables of the shop's category."""
-    return _rules(state.pack, start_of(end, state.zone), state.category)
-
-
-def _measured(day: date, counted: Summary, revision: int) -> DayMeasured:
+def _measured(day: date, zone: str, counted: Summary, revision: int) -> DayMeasured:
     metrics = tuple(_as_event(each) for each in day_measures(counted))
-    return DayMeasured(day=day, metrics=metrics, revision=revision)
+    return DayMeasured(day=day, time_zone=zone, metrics=metrics, revision=revision)
+
+
+def _told_of(state: ShopState, today: date) -> list[date]:
+    """The first day whose weeks what was told of the shop may change; those whose bars are gone stand."""
+    return [] if state.changed_from is None else [min(max(state.changed_from, today - BARS_KEPT), today)]
+
+
+def _last_with(standards: Iterable[DailyStandard], days: Mapping[date, Summary], known: date | None) -> date | None:
+    metrics = {standard.metric for standard in standards}
+    found = (day for day, counted in days.items() if metrics & counted.keys())
+    return max([*found, *([] if known is None else [known])], default=None)
+
+
+def _is_chatted_with(state: ShopState, today: date) -> bool:
+    return state.chats_on is not None and today - state.chats_on <= CHATTED_WITHIN
+
+
+def _next_warning(state: ShopState, now: datetime) -> list[datetime]:
+    """When the shop is to be looked at today, if it still is."""
+    today = local_day(now, state.zone)
+    if state.warned_on == today or not _is_chatted_with(state, today):
+        return []
+    hours = {standard.warn_at_hour for standard in _rules(state, today).daily}
+    # as clocks show it: a day on which they are changed has an hour more or less
+    moments = [datetime.combine(today, time(hour), ZoneInfo(state.zone)).astimezone(UTC) for hour in hours]
+    return [moment for moment in moments if moment > now]
 
 
 def _as_event(measure: Counted) -> Measure:

@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 
 from aftercare.events.trace import Trace, read_trace
 from aftercare.kernel import compact
+from aftercare.kernel.envelope import EventData
 from aftercare.kernel.errors import MalformedInput
-from aftercare.kernel.records import Change, RecordWriter, Stored
+from aftercare.kernel.records import STATE, Change, RecordWriter, Stored
 from aftercare.kernel.table import (
     VERSION,
     Absent,
@@ -28,6 +29,7 @@ from aftercare.kernel.table import (
 from aftercare.scores import keys
 from aftercare.scores.model.contributions import Row
 from aftercare.scores.model.days import Summary, read_summary
+from aftercare.scores.model.formulas.chat import OF_CHATS
 from aftercare.scores.model.records import OrderRecord, SessionRecord, read_order, read_session
 from aftercare.scores.model.shops import ShopState, read_shop_state
 
@@ -113,8 +115,14 @@ def are_rows_kept(day: date, now: datetime) -> bool:
     return now < datetime.combine(day + ROWS_KEPT, time(), UTC)
 
 
-def rows_of(shop: str, day: date, after: Mapping[str, Scalar] | None) -> Query:
-    return Query(partition=keys.row_key(shop, day, "").partition, limit=PAGE, after=after)
+def rows_of(shop: str, day: date, after: Mapping[str, Scalar] | None = None, limit: int = PAGE) -> Query:
+    return Query(partition=keys.row_key(shop, day, "").partition, limit=limit, after=after)
+
+
+def chat_rows_of(shop: str, day: date) -> Query:
+    partition = keys.row_key(shop, day, "").partition
+    after_chats = OF_CHATS[:-1] + chr(ord(OF_CHATS[-1]) + 1)
+    return Query(partition=partition, lowest=OF_CHATS, highest=after_chats, limit=PAGE)
 
 
 def read_row(key: Key, item: Item, day: date) -> Row:
@@ -176,9 +184,16 @@ def read_shop(key: Key, item: Item) -> ShopItem:
     return ShopItem(read_shop_state(json.loads(stored.state)), stored)
 
 
-def write_shop(writer: RecordWriter, was: Stored | None, state: ShopState, closing: datetime, now: datetime) -> Put:
-    """``closing`` is when the shop's next day can be counted."""
-    change = Change(shop=state.shop, state=compact.to_json(state), said=(), deadline=closing, now=now)
+def write_shop(
+    writer: RecordWriter,
+    was: Stored | None,
+    state: ShopState,
+    deadline: datetime,
+    now: datetime,
+    said: Iterable[EventData] = (),
+) -> Put:
+    """``deadline`` is when the shop's next day can be counted, or is to be looked at before it ends."""
+    change = Change(shop=state.shop, state=compact.to_json(state), said=tuple(said), deadline=deadline, now=now)
     return writer.put(keys.shop_key(state.shop), was, change)
 
 
@@ -212,6 +227,45 @@ def days_between(shop: str, first: date, last: date) -> Query:
 def weeks_since(shop: str, first: date) -> Query:
     partition = keys.shop_key(shop).partition
     return Query(partition=partition, lowest=keys.week_key(shop, first).sort, highest="WEEK#~", limit=PAGE)
+
+
+class Note(NamedTuple):
+    """Somebody kept a record out of metrics, or brought it back (``lifted``); of an order or of a chat session."""
+
+    kind: str
+    id: str
+    metrics: tuple[str, ...]
+    reason: str
+    by: str
+    at: datetime
+    lifted: bool
+
+
+def write_note(shop: str, note: Note) -> Put:
+    # to the microsecond: who excludes and brings back within a second says two things
+    at = note.at.astimezone(UTC).isoformat(timespec="microseconds")
+    key = keys.exclusion_key(shop, at, f"{note.kind}/{note.id}")
+    return Put(key, {STATE: compact.to_json(note)}, (Absent(),))
+
+
+def notes(shop: str, limit: int, after: Mapping[str, Scalar] | None) -> Query:
+    """The newest first."""
+    partition = keys.shop_key(shop).partition
+    return Query(partition, "EXCLUSION#", "EXCLUSION#~", descending=True, limit=limit, after=after)
+
+
+def read_note(item: Item) -> Note:
+    note: Note = _note(json.loads(str(item[STATE])))
+    return note
+
+
+_note = compact.row(Note, None, None, tuple, None, None, compact.moment, None)
+
+
+def last_weeks(shop: str, end: date, number: int) -> Query:
+    """The latest weeks up to the one that ends with ``end``, the latest first."""
+    highest = keys.week_key(shop, end)
+    return Query(highest.partition, "WEEK#", highest.sort, descending=True, limit=number)
 
 
 def read_day(item: Item) -> Summary:

@@ -5,31 +5,18 @@ Ratios, points and hours are decimal text in the files and decimals here: no flo
 
 from __future__ import annotations
 
+import functools
 import itertools
-import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, NamedTuple, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from aftercare.kernel.errors import DomainError
-from aftercare.rulepacks.loader import RulePack, pack_in_force, parse_pack, read_packs
+from aftercare.rulepacks.loader import FALLBACK_MARKETPLACE, Exact, RulePack, pack_in_force, parse_pack, read_packs
 
-_DECIMAL = re.compile(r"-?[0-9]{1,12}(\.[0-9]{1,12})?")
-
-
-def _exact(value: Any) -> Any:
-    # 0.1 written as a TOML number would already be another number
-    if isinstance(value, Decimal):
-        return value
-    if isinstance(value, str) and _DECIMAL.fullmatch(value):
-        return Decimal(value)
-    raise ValueError(f"{value!r} is not decimal text such as '0.95'")
-
-
-Exact = Annotated[Decimal, BeforeValidator(_exact)]
 Curve = tuple[tuple[Exact, Exact], ...]
 """Piecewise linear: pairs of a place and the height there, places rising; level before the first and after the last."""
 
@@ -37,6 +24,7 @@ Percent = Annotated[int, Field(strict=True, ge=0, le=100)]
 Number = Annotated[int, Field(strict=True, ge=0)]
 Positive = Annotated[int, Field(strict=True, ge=1)]
 Hour = Annotated[int, Field(strict=True, ge=0, le=24)]
+StarCount = Annotated[int, Field(strict=True, ge=1, le=5)]
 
 
 class _Part(BaseModel):
@@ -69,11 +57,14 @@ class Metric(_Part):
     over the cases. ``weight`` is its share beside the other metrics of its dimension; 0: counted and published, not
     scored. ``prior`` and ``strength``: what a shop is believed to be before anything was seen of it, and how many cases
     that belief weighs. ``guard``: fewer bad cases do not count in the points. ``cap_seconds``: no case counts for more
-    in the points. ``by_peers``: measured against its category where that has enough shops. ``reasons``: the first
-    reasons of refunds that make an order a bad case.
+    in the points. ``by_peers``: measured against its category where that has enough shops.
+
+    ``formula`` names how it is counted where it does not go by its own id. ``reasons``: the first reasons of refunds
+    that make an order a bad case; ``good_stars`` and ``bad_stars``: from and up to how many a rating is good or bad.
     """
 
     id: str
+    formula: str = ""
     title: str
     counted: str
     of: str
@@ -93,6 +84,12 @@ class Metric(_Part):
     by_peers: bool = False
     small_sample: SmallSample | None = None
     reasons: tuple[str, ...] = ()
+    good_stars: StarCount | None = None
+    bad_stars: StarCount | None = None
+
+    @property
+    def counted_by(self) -> str:
+        return self.formula or self.id
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -122,13 +119,15 @@ class Dimension(_Part):
 
 class Bonus(_Part):
     """Points for a service: at least ``least`` cases, at least ``share`` of all, and enrolled for ``active_days`` up to
-    the end of the window where that is asked."""
+    the end of the window where that is asked. Cases are those of ``metric``; without one, the valid orders that bear
+    the bonus's id as a mark."""
 
     id: str
     points: Exact
     least: Positive = 1
     share: Exact = Decimal(0)
     active_days: Positive | None = None
+    metric: str | None = None
     source: str
 
 
@@ -198,6 +197,28 @@ class Counting(_Part):
     keep_window_days: Positive
 
 
+class DailyStandard(_Part):
+    """What a shop has to reach on every single day. With ``least`` cases or more of ``metric`` by ``warn_at_hour`` of
+    the shop's zone, a shop below the ``standard`` is told while the day can still be mended."""
+
+    metric: str
+    standard: Exact
+    least: Positive
+    warn_at_hour: Hour
+
+
+class ItemIndex(_Part):
+    """0 to 100 for one item of a shop: ``curve`` from its share of orders with a problem. ``least`` orders make one."""
+
+    curve: Curve
+    least: Positive
+
+    @model_validator(mode="after")
+    def _falls(self) -> Self:
+        _check_curve("item_index", self.curve, rising=False)
+        return self
+
+
 class MetricTable(_Part):
     """What a category says of one metric."""
 
@@ -239,6 +260,8 @@ class ScoreRules(RulePack):
     metrics: tuple[Metric, ...]
     bonus: tuple[Bonus, ...] = ()
     deductions: tuple[Deduction, ...] = ()
+    daily: tuple[DailyStandard, ...] = ()
+    item_index: ItemIndex | None = None
     categories: tuple[CategoryTable, ...] = ()
 
     @model_validator(mode="after")
@@ -326,6 +349,34 @@ def score_pack(id_: str) -> ScoreRules:
         if pack.id == id_:
             return pack
     raise DomainError(f"there is no score pack {id_}")
+
+
+class Definitions(NamedTuple):
+    """What is counted of a shop's facts: by every formula, its metrics; ``caps`` in seconds a case, ``marks`` the
+    services whose orders are counted."""
+
+    by_formula: Mapping[str, tuple[Metric, ...]]
+    counting: Counting
+    caps: Mapping[str, int]
+    marks: frozenset[str]
+
+
+def definitions(marketplace: str, moment: datetime) -> Definitions:
+    """What is counted under a marketplace's pack: the standard pack's metrics for every shop, tags and reports rest on
+    them, and the pack's own, which stand in for those of the same id. Raises ``DomainError`` where no pack holds."""
+    return _definitions(score_rules(marketplace, moment).id, score_rules(FALLBACK_MARKETPLACE, moment).id)
+
+
+@functools.cache
+def _definitions(own: str, standard: str) -> Definitions:
+    rules = score_pack(own)
+    metrics = {metric.id: metric for metric in (*score_pack(standard).metrics, *rules.metrics)}
+    by_formula: dict[str, tuple[Metric, ...]] = {}
+    for metric in metrics.values():
+        by_formula[metric.counted_by] = (*by_formula.get(metric.counted_by, ()), metric)
+    caps = {metric.id: metric.cap_seconds for metric in metrics.values() if metric.cap_seconds is not None}
+    marks = frozenset(bonus.id for bonus in rules.bonus if bonus.metric is None)
+    return Definitions(by_formula, rules.counting, caps, marks)
 
 
 def score_packs() -> frozenset[str]:

@@ -12,7 +12,7 @@ from aftercare.events.negotiation import (
     OffersExpired,
     OffersPresented,
 )
-from aftercare.events.orders import OrderCancelled, OrderPaid
+from aftercare.events.orders import OrderCancelled, OrderCompleted, OrderPaid
 from aftercare.events.parcels import ParcelScanned, ParcelTraced
 from aftercare.events.refunds import (
     PlatformStepClosed,
@@ -48,6 +48,8 @@ from aftercare.scores.model.records import (
     Word,
 )
 
+FREIGHT_INSURANCE = "freight_insurance"
+"""The mark of an order whose return is insured (退货运费险)."""
 SHOPS_OWN = frozenset({Party.SELLER, Party.SYSTEM})
 
 
@@ -61,11 +63,18 @@ def fold_order(record: OrderRecord, event: Event[EventData]) -> OrderRecord:
     match event.data:
         case OrderPaid() as paid:
             promise = Promised(-1, paid.promise.ship_by, paid.promise.deliver_by, paid.promise.door_delivery)
-            return record._replace(paid_at=earliest(record.paid_at, paid.paid_at), promised=record.promised or promise)
+            return record._replace(
+                paid_at=earliest(record.paid_at, paid.paid_at),
+                promised=record.promised or promise,
+                marks=_marks(paid),
+                items=tuple(sorted({line.item_id for line in paid.lines})),
+            )
         case OrderDue() as due:
             return _fold_due(record, due)
         case OrderCancelled(at=at):
             return record._replace(cancelled_at=earliest(record.cancelled_at, at))
+        case OrderCompleted(at=at):
+            return record._replace(completed_at=earliest(record.completed_at, at))
         case ParcelScanned(parcel=parcel) | ParcelTraced(parcel=parcel):
             name = parcel_name(parcel)
             trace = record.parcels.get(name, Trace()).with_told(told(event))
@@ -93,7 +102,7 @@ def fold_session(record: SessionRecord, event: Event[EventData]) -> SessionRecor
                 return record
             return record._replace(rounds={**record.rounds, to_text(closed.asked_at): counted})
         case ChatRated() as rated:
-            rating = Rating(rated.rated_at, rated.satisfied, rated.resolved)
+            rating = Rating(rated.rated_at, rated.satisfied, rated.resolved, rated.stars, rated.answered_by)
             if record.rating is not None and _latest_key(record.rating) >= _latest_key(rating):
                 return record
             return record._replace(rating=rating)
@@ -110,13 +119,19 @@ def _answer_key(counted: Round) -> tuple[bool, bool, datetime, str]:
     return counted.answered_at is None, not by_a_person, counted.answered_at or counted.asked_at, counted.answered_by
 
 
-def _latest_key(rating: Rating) -> tuple[datetime, bool, bool, bool]:
-    return rating.rated_at, rating.satisfied, rating.resolved is not False, rating.resolved is True
+def _latest_key(rating: Rating) -> tuple[datetime, bool, bool, bool, int, str]:
+    settled = rating.resolved is not False, rating.resolved is True
+    return rating.rated_at, rating.satisfied, *settled, rating.stars or 0, rating.answered_by or ""
 
 
-def _review_key(review: Review) -> tuple[int, bool, datetime, int]:
+def _review_key(review: Review) -> tuple[int, bool, datetime, int, int]:
     """A marketplace without revisions says of a review that it is gone, and nothing after that."""
-    return review.revision, review.removed, review.posted_at, review.stars or 0
+    return review.revision, review.removed, review.posted_at, review.stars or 0, review.delivery_stars or 0
+
+
+def _marks(paid: OrderPaid) -> tuple[str, ...]:
+    insured = [FREIGHT_INSURANCE] if paid.insured else []
+    return tuple(sorted({*(paid.flags or ()), *insured}))
 
 
 def _fold_due(record: OrderRecord, due: OrderDue) -> OrderRecord:
@@ -126,7 +141,8 @@ def _fold_due(record: OrderRecord, due: OrderDue) -> OrderRecord:
 
 
 def _fold_review(record: OrderRecord, data: ReviewPosted) -> OrderRecord:
-    review = Review(data.revision or 0, data.posted_at, data.stars.item, bool(data.removed))
+    stars = data.stars
+    review = Review(data.revision or 0, data.posted_at, stars.item, bool(data.removed), stars.delivery)
     known = record.reviews.get(data.review_id)
     if known is not None and _review_key(known) >= _review_key(review):
         return record

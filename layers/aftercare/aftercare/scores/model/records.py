@@ -31,6 +31,7 @@ class Review(NamedTuple):
     posted_at: datetime
     stars: int | None
     removed: bool
+    delivery_stars: int | None = None
 
 
 class Decision(NamedTuple):
@@ -97,8 +98,23 @@ class Case(NamedTuple):
     turns: Mapping[int, tuple[datetime | None, datetime | None]] = {}
 
 
+EVERY_METRIC = "*"
+
+
+class Exclusion(NamedTuple):
+    """Somebody kept a record out of a metric, for a reason; it stays on record when it is lifted."""
+
+    metric: str
+    reason: str
+    by: str
+    at: datetime
+    lifted_by: str | None = None
+    lifted_at: datetime | None = None
+
+
 class OrderRecord(NamedTuple):
-    """``zone`` and ``pack`` are the shop's when the record began: its days and definitions do not move afterwards."""
+    """``zone`` and ``pack`` are the shop's when the record began: its days and definitions do not move afterwards.
+    ``marks`` are the marketplace's on the order, ``items`` those that were bought."""
 
     shop: str
     order_id: str
@@ -113,6 +129,10 @@ class OrderRecord(NamedTuple):
     steps: Mapping[str, Step] = {}
     anomalies: Mapping[str, Anomaly] = {}
     cases: Mapping[str, Case] = {}
+    completed_at: datetime | None = None
+    marks: tuple[str, ...] = ()
+    items: tuple[str, ...] = ()
+    exclusions: tuple[Exclusion, ...] = ()
 
 
 class Message(NamedTuple):
@@ -135,6 +155,8 @@ class Rating(NamedTuple):
     rated_at: datetime
     satisfied: bool
     resolved: bool | None
+    stars: int | None = None
+    answered_by: ChatAnswerer | None = None
 
 
 class SessionRecord(NamedTuple):
@@ -147,6 +169,7 @@ class SessionRecord(NamedTuple):
     messages: Mapping[str, Message] = {}
     rounds: Mapping[str, Round] = {}
     rating: Rating | None = None
+    exclusions: tuple[Exclusion, ...] = ()
 
     @property
     def begun_at(self) -> datetime | None:
@@ -158,7 +181,7 @@ class SessionRecord(NamedTuple):
 
 
 _promised = compact.row(Promised, None, compact.moment, compact.moment, None)
-_review = compact.row(Review, None, compact.moment, None, None)
+_review = compact.row(Review, None, compact.moment, None, None, None)
 _decision = compact.row(Decision, compact.moment, RefundOutcome, None, None)
 _refund = compact.row(Refund, compact.moment, None, RefundReason, compact.many(_decision))
 _step = compact.row(Step, None, compact.moment, compact.moment, None)
@@ -172,6 +195,7 @@ def _turn(pair: list[str | None]) -> tuple[datetime | None, datetime | None]:
 
 
 _case = compact.row(Case, None, None, Arm, compact.moment, None, compact.moment, None, compact.mapping(int, _turn))
+_exclusion = compact.row(Exclusion, None, None, None, compact.moment, None, compact.moment)
 read_order = compact.row(
     OrderRecord,
     None,
@@ -187,6 +211,10 @@ read_order = compact.row(
     compact.mapping(str, _step),
     compact.mapping(str, _anomaly),
     compact.mapping(str, _case),
+    compact.moment,
+    tuple,
+    tuple,
+    compact.many(_exclusion),
 )
 read_session = compact.row(
     SessionRecord,
@@ -196,5 +224,6 @@ read_session = compact.row(
     None,
     compact.mapping(str, compact.row(Message, compact.moment, ChatSender)),
     compact.mapping(str, compact.row(Round, compact.moment, compact.moment, ChatAnswerer)),
-    compact.row(Rating, compact.moment, None, None),
+    compact.row(Rating, compact.moment, None, None, None, ChatAnswerer),
+    compact.many(_exclusion),
 )

@@ -1,0 +1,1 @@
+"""Service tags: earned, published where buyers look, and kept honest."""
