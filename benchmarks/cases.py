@@ -35,7 +35,7 @@ ON_THE_WAY = timedelta(days=4)
 FROM = {"country": "CN", "province": "浙江省", "city": "杭州市"}
 TO = {"country": "CN", "province": "广东省", "city": "深圳市"}
 SHOPS_DAY = "a shop's day"
-SWEEP, ROLLUP, RELAY = "deadline_sweep", "score_rollup", "event_relay"
+SWEEP, ROLLUP, RELAY, TAGS = "deadline_sweep", "score_rollup", "event_relay", "service_tags"
 MOVING = (
     (8, "picked_up"),
     (12, "in_transit"),
@@ -62,6 +62,9 @@ STALLING = (
     (112, "out_for_delivery"),
     (116, "delivered"),
 )
+
+
+OF_NIGHTS = ("DayMeasured", "ScorePublished")
 
 
 class NotAsPlayed(Exception):
@@ -323,6 +326,8 @@ def share_of(heard: Heard, sandbox: Sandbox, *, of_night: bool) -> Heard | None:
         return share if sent and (not of_night or _is_about_shop(kept)) else None
     if heard.function == ROLLUP:
         return heard if of_night and _is_about_shop(heard.event) else None
+    if heard.function == TAGS and any(said in str(heard.event) for said in OF_NIGHTS):
+        return heard if of_night and _is_about_shop(heard.event) else None
     scores = f"/{sandbox.table_name('ScoresTable')}/"
     of_scores = heard.function == RELAY and scores in heard.event["Records"][0]["eventSourceARN"]
     return heard if of_scores == of_night else None
@@ -330,4 +335,4 @@ def share_of(heard: Heard, sandbox: Sandbox, *, of_night: bool) -> Heard | None:
 
 def _is_about_shop(told: object) -> bool:
     """The shops' zones differ, so that no two are counted together."""
-    return f"SHOP#standard:{SHOP_ID}" in str(told)
+    return any(name in str(told) for name in (f"SHOP#standard:{SHOP_ID}", f'"standard:{SHOP_ID}"'))

@@ -121,6 +121,10 @@ RECORDED_SILENCE = _on_record("OffersExpired")
 RECORDED_CLOSING = _on_record("NegotiationClosed")
 RECORDED_ANOMALY = _on_record("ShipmentAnomalyRaised")
 RECORDED_CLEARING = _on_record("ShipmentAnomalyCleared")
+TAGS_OF_ORDER = Step(
+    "service_tags", "OrderPaid", 1, "the shop read: nearly always no promise was shown when the order was paid"
+)
+TAGS_OF_DAY = Step("service_tags", "DayMeasured", 2, "the shop read, the shop put")
 ROW = Step("score_rows", "row", 1, "one conditional put: a batch of writes takes no conditions")
 LATE_DAY = Step("score_rows", "late day", 1, "a day that is over is marked, to be counted anew")
 NIGHT = Step(
@@ -175,6 +179,8 @@ STEPS = (
     ROW,
     LATE_DAY,
     NIGHT,
+    TAGS_OF_ORDER,
+    TAGS_OF_DAY,
 )
 
 _PAID: Mapping[Step, int] = {
@@ -183,6 +189,7 @@ _PAID: Mapping[Step, int] = {
     ORDER_PAID: 1,
     WATCHED_PAID: 1,
     RECORDED_PAID: 1,
+    TAGS_OF_ORDER: 1,
     # what an order is counted in lies on the days of its payment, the two that follow, and those it is promised for
     ROW: 5,
 }
@@ -231,6 +238,8 @@ _ON_ITS_WAY: Mapping[Step, int] = {
     # to be shipped on the second day after the payment; two days change with the pickup, two with the delivery
     ROW: 4 + 2 + 2,
 }
+_WRONG_WITH_THE_GOODS = 1
+"""What was wrong with an order is counted by item, on the day of its payment."""
 NEEDED: Mapping[str, Mapping[Step, int]] = {
     "order paid only": _PAID,
     # the marketplace tells of a refund that we asked it for; of a coupon it does not
@@ -241,10 +250,18 @@ NEEDED: Mapping[str, Mapping[Step, int]] = {
         REFUND_DECIDED: 1,
         WATCHED_DECISION: 1,
         RECORDED_DECISION: 1,
-        ROW: 5 + 3,
+        ROW: 5 + 3 + _WRONG_WITH_THE_GOODS,
     },
     "accepted coupon": _COUPON,
-    "declined": {**_OFFERED, CHOSEN: 1, LOOKED: 2, RELAYED: 2, RECORDED_REFUSAL: 1, RECORDED_CLOSING: 1},
+    "declined": {
+        **_OFFERED,
+        CHOSEN: 1,
+        LOOKED: 2,
+        RELAYED: 2,
+        RECORDED_REFUSAL: 1,
+        RECORDED_CLOSING: 1,
+        ROW: 5 + 1 + _WRONG_WITH_THE_GOODS,
+    },
     "silent": {
         **_OFFERED,
         SWEPT: 1,
@@ -253,9 +270,10 @@ NEEDED: Mapping[str, Mapping[Step, int]] = {
         EXPIRY_TOLD: 1,
         RECORDED_SILENCE: 1,
         RECORDED_CLOSING: 1,
+        ROW: 5 + 1 + _WRONG_WITH_THE_GOODS,
     },
     # that shop lies in another zone: one of the days is the same as another
-    "no plan": {**_ASKED, RECORDED_CLOSING: 1, ROW: 4},
+    "no plan": {**_ASKED, RECORDED_CLOSING: 1, ROW: 4 + _WRONG_WITH_THE_GOODS},
     "parcel with ten scans": _ON_ITS_WAY,
     "parcel that stalls": {
         **_ON_ITS_WAY,
@@ -269,7 +287,7 @@ NEEDED: Mapping[str, Mapping[Step, int]] = {
         ROW: 4 + 2 + 1 + 2,
         LATE_DAY: 1,
     },
-    "a shop's day": {SWEPT: 1, NIGHT: 1, RELAYED: 1},
+    "a shop's day": {SWEPT: 1, NIGHT: 1, RELAYED: 1, TAGS_OF_DAY: 1},
 }
 """How often each step is needed in a case. Who declines, or gets no offer, is told nothing."""
 

@@ -11,9 +11,6 @@ from benchmarks.minimum import NEEDED
 from benchmarks.parcels import SMOOTH, STALLING, mixed, parcel_costs
 from sandbox.template import read_template
 
-ABOVE_THEIR_MINIMUM = {"fact_ledger", "score_rollup"}
-"""What these make beyond it, ``make benchmarks`` says."""
-
 
 @pytest.fixture(scope="module")
 def played() -> list[Played]:
@@ -28,8 +25,7 @@ def memory_mb() -> dict[str, int]:
 def test_every_kind_of_case_is_played_to_its_end(played: list[Played], memory_mb: dict[str, int]) -> None:
     costs = [cost_of(each, read_prices(), memory_mb) for each in played]
     assert [cost.name for cost in costs] == list(NEEDED)
-    found = [excess for cost in costs for excess in cost.excesses if excess.function not in ABOVE_THEIR_MINIMUM]
-    assert not found
+    assert not [excess for cost in costs for excess in cost.excesses]
     assert all(cost.write_units >= 1 and cost.dollars_a_million > 0 for cost in costs)
 
 

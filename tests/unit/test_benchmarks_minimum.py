@@ -36,6 +36,7 @@ def test_the_fewest_calls_of_a_case_are_the_sum_of_its_steps() -> None:
         "refund_negotiation": 1,
         "shipment_watch": 2,
         "fact_ledger": 2,
+        "service_tags": 1,
         "score_rows": 5,
     }
     assert sum(least_calls("accepted partial refund").values()) == 58

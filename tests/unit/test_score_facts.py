@@ -88,7 +88,9 @@ CHATS = [
 
 
 def test_a_record_reads_back_as_it_was_written() -> None:
-    record = order_of(*A_BIT_OF_ALL)._replace(exclusions=(Exclusion("ship_hours", "a flood", "lin", at(9)),))
+    record = order_of(*A_BIT_OF_ALL)._replace(
+        exclusions=(Exclusion("ship_hours", "a flood", "lin", at(9)),), bearers={"sto/P1": ("A1", "A2")}
+    )
     assert all(getattr(record, field) for field in get_type_hints(OrderRecord)), "all of it is tried"
     assert read_order(json.loads(compact.to_json(record))) == record
     lifted = Exclusion("*", "a test", "lin", at(9), "wang", at(10))

@@ -48,6 +48,13 @@ class Reading(NamedTuple):
     shop: ShopState
 
 
+class FoldedOrder(NamedTuple):
+    """An order's record as it stands, and whether it was written just now."""
+
+    record: OrderRecord
+    changed: bool
+
+
 class FactLedger:
     def __init__(self, table: Table, clock: Clock, writer: RecordWriter) -> None:
         self._table = table
@@ -71,49 +78,85 @@ class FactLedger:
 
     def _take_in_parcel(self, shop: str, order_id: str | None, parcel: str, event: Event[EventData]) -> None:
         """Scans go to every order that bears the number, and wait where none does yet."""
-        told_to: frozenset[str] = frozenset()
-        while True:
-            number = self._number(shop, parcel, order_id, event)
-            if told_to.issuperset(number.orders) or not self._tell(shop, number, parcel, event):
-                return
-            # an order that was linked meanwhile may have read what the others know before this was among it
-            told_to = frozenset(number.orders)
+        if order_id is None:
+            self._tell(shop, self._bearers(shop, parcel, event), parcel, event)
+        elif isinstance(event.data, OrderShipped) or not self._told_by_order(shop, order_id, parcel, event):
+            self._link(shop, order_id, parcel, event)
 
-    def _tell(self, shop: str, number: NumberItem, parcel: str, event: Event[EventData]) -> bool:
-        """Whether any of the number's orders had not known it all."""
-        trace = number.waiting
-        if len(number.orders) > 1:
-            # what one of them has heard is known of the number, and so of the others
-            found = self._table.get_many([keys.order_key(shop, bearer) for bearer in number.orders])
-            items = [store.stored_order(key, item) for key, item in found.items()]
-            for item in items:
-                trace = trace.with_trace(item.record.parcels.get(parcel, Trace()) if item else Trace())
-        fold = partial(_with_parcel, parcel=parcel, trace=trace, event=event)
-        changed = [self._fold_order(shop, bearer, fold) for bearer in number.orders]
-        return any(changed)
+    def _told_by_order(self, shop: str, order_id: str, parcel: str, event: Event[EventData]) -> bool:
+        """Whether the order is known to bear the number: then the number itself is not asked."""
+        record = self._fold_order(shop, order_id, partial(_told_if_linked, parcel=parcel, event=event)).record
+        bearers = record.bearers.get(parcel, ())
+        if order_id not in bearers:
+            return False
+        self._tell(shop, bearers, parcel, event, but=order_id)
+        return True
 
-    def _number(self, shop: str, parcel: str, order_id: str | None, event: Event[EventData]) -> NumberItem:
+    def _tell(
+        self, shop: str, orders: Iterable[str], parcel: str, event: Event[EventData], but: str | None = None
+    ) -> None:
+        """To these orders, and to those that were linked to one of them before it was told."""
+        left, told_to = list(orders), {but}
+        while left:
+            order_id = left.pop()
+            if order_id not in told_to:
+                record = self._fold_order(shop, order_id, partial(_told, parcel=parcel, event=event)).record
+                told_to.add(order_id)
+                left += record.bearers.get(parcel, ())
+
+    def _link(self, shop: str, order_id: str, parcel: str, event: Event[EventData]) -> None:
+        """An order gets a number, and with it all that is known of it.
+
+        The others that bear it are told of the order before they are asked what they know: whoever tells one of them
+        more afterwards tells this one too.
+        """
+        number = self._bear(shop, parcel, order_id)
+        others, trace = [each for each in number.orders if each != order_id], number.waiting
+        for other in others:
+            record = self._fold_order(shop, other, partial(_with_bearers, parcel=parcel, bearers=[order_id])).record
+            trace = trace.with_trace(record.parcels.get(parcel, Trace()))
+        link = partial(_linked, parcel=parcel, trace=trace, bearers=number.orders, event=event)
+        own = self._fold_order(shop, order_id, link).record
+        if not isinstance(event.data, OrderShipped):
+            self._tell(shop, own.bearers[parcel], parcel, event, but=order_id)
+
+    def _bear(self, shop: str, parcel: str, order_id: str) -> NumberItem:
+        # nearly every number is new with its first order: it is written unread, and a refusal brings what stands there
+        was = store.read_number(None)
+        for _ in range(ATTEMPTS):
+            if order_id in was.orders:
+                return was
+            number = was._replace(orders=tuple(sorted((*was.orders, order_id))))
+            try:
+                self._table.write(store.write_number(shop, parcel, was, number, self._clock.now()))
+            except WriteRefused as refused:
+                was = store.read_number(refused.existing)
+                continue
+            return number
+        raise Contended(f"parcel {parcel} kept changing")
+
+    def _bearers(self, shop: str, parcel: str, event: Event[EventData]) -> tuple[str, ...]:
+        """The orders that bear a number; for a number without any the scans wait."""
         for _ in range(ATTEMPTS):
             was = store.read_number(self._table.get(keys.parcel_key(shop, parcel)))
-            number = was
-            if order_id is not None and order_id not in was.orders:
-                number = number._replace(orders=tuple(sorted((*was.orders, order_id))))
-            if not number.orders:
-                number = number._replace(waiting=was.waiting.with_told(told(event)))
+            number = was if was.orders else was._replace(waiting=was.waiting.with_told(told(event)))
             if number == was:
-                return number
+                return was.orders
             try:
                 self._table.write(store.write_number(shop, parcel, was, number, self._clock.now()))
             except WriteRefused:
                 continue
-            return number
+            return ()
         raise Contended(f"parcel {parcel} kept changing")
 
     # ------------------------------------------------------------ records
 
     def edit_order(self, shop: str, order_id: str, edit: Callable[[OrderRecord], OrderRecord], note: Put) -> bool:
-        """Changes a record by a person's will; ``note`` says whose, and stands or falls with the change."""
-        return self._fold_order(shop, order_id, edit, note)
+        """Changes a record by a person's will; ``note`` says whose, and stands or falls with the change.
+
+        Answers whether anything changed.
+        """
+        return self._fold_order(shop, order_id, edit, note).changed
 
     def edit_session(
         self, shop: str, session_id: str, edit: Callable[[SessionRecord], SessionRecord], note: Put
@@ -122,20 +165,20 @@ class FactLedger:
 
     def _fold_order(
         self, shop: str, order_id: str, fold: Callable[[OrderRecord], OrderRecord], note: Put | None = None
-    ) -> bool:
-        """Whether the order's record changed."""
+    ) -> FoldedOrder:
+        """The order's record, written where it changed."""
         key = keys.order_key(shop, order_id)
         for _ in range(ATTEMPTS):
             reading = self._read(shop, key)
             was = store.stored_order(key, reading.item)
             known = was.record if was else OrderRecord(shop, order_id, reading.shop.zone, reading.shop.pack)
             record = fold(known)
-            if was is not None and record == known:
-                return False
+            if record is known or (was is not None and record == known):
+                return FoldedOrder(known, changed=False)
             before = order_rows(known, definitions_of(known, known.paid_at)) if was else {}
             rows = changed_rows(before, order_rows(record, definitions_of(record, record.paid_at)))
             if self._write(key, was.stored if was else None, record, rows, note):
-                return True
+                return FoldedOrder(record, changed=True)
         raise Contended(f"order {order_id} kept changing")
 
     def _change_session(
@@ -249,6 +292,25 @@ def definitions_of(record: OrderRecord | SessionRecord, begun_at: datetime | Non
     return definitions(record.pack, begun_at or _LONG_AGO)
 
 
-def _with_parcel(record: OrderRecord, *, parcel: str, trace: Trace, event: Event[EventData]) -> OrderRecord:
+def _told(record: OrderRecord, *, parcel: str, event: Event[EventData]) -> OrderRecord:
+    known = record.parcels.get(parcel, Trace()).with_told(told(event))
+    return record._replace(parcels={**record.parcels, parcel: known})
+
+
+def _told_if_linked(record: OrderRecord, *, parcel: str, event: Event[EventData]) -> OrderRecord:
+    linked = record.order_id in record.bearers.get(parcel, ())
+    return _told(record, parcel=parcel, event=event) if linked else record
+
+
+def _linked(
+    record: OrderRecord, *, parcel: str, trace: Trace, bearers: Iterable[str], event: Event[EventData]
+) -> OrderRecord:
+    record = _with_bearers(record, parcel=parcel, bearers=bearers)
     known = record.parcels.get(parcel, Trace()).with_trace(trace).with_told(told(event))
     return record._replace(parcels={**record.parcels, parcel: known})
+
+
+def _with_bearers(record: OrderRecord, *, parcel: str, bearers: Iterable[str]) -> OrderRecord:
+    """The record with orders that bear the same number."""
+    known = tuple(sorted({*record.bearers.get(parcel, ()), *bearers}))
+    return record._replace(bearers={**record.bearers, parcel: known})

@@ -70,12 +70,13 @@ class ScoreRollup:
     def wake(self, key: Key) -> None:
         """Counts what can be counted of the shop by now. Raises ``Transient`` to be called again."""
         shop, now = keys.shop_of(key), self._clock.now()
-        item = self._table.get(key)
+        found = dict(self._all(store.shop_with_late_days(shop)))
+        item = found.pop(key, None)
         if item is None:
             return
         was = store.read_shop(key, item)
         state = was.state
-        late = {keys.day_of(each): int(marked[VERSION]) for each, marked in self._all(store.late_days(shop))}
+        late = {keys.day_of(each): int(marked[VERSION]) for each, marked in found.items()}
         restated = [day for day in late if store.are_rows_kept(day, now)]
         touched = _days_to_count(state, restated, now)
         if not touched and was.stored.due_at is not None and was.stored.due_at > now:

@@ -205,6 +205,12 @@ def mark_late(shop: str, day: date, now: datetime) -> Increment:
     return Increment(keys.late_key(shop, day), {VERSION: (now - _EPOCH) // timedelta(microseconds=1)})
 
 
+def shop_with_late_days(shop: str) -> Query:
+    """They stand side by side."""
+    key = keys.shop_key(shop)
+    return Query(partition=key.partition, lowest="LATE#", highest=key.sort, limit=PAGE)
+
+
 def late_days(shop: str) -> Query:
     partition = keys.shop_key(shop).partition
     return Query(partition=partition, lowest="LATE#", highest="LATE#~", limit=PAGE)

@@ -114,7 +114,8 @@ class Exclusion(NamedTuple):
 
 class OrderRecord(NamedTuple):
     """``zone`` and ``pack`` are the shop's when the record began: its days and definitions do not move afterwards.
-    ``marks`` are the marketplace's on the order, ``items`` those that were bought."""
+    ``marks`` are the marketplace's on the order, ``items`` those that were bought; ``bearers`` are by parcel
+    the orders that bear its number: this one is among them once it knows all that was told of the number before."""
 
     shop: str
     order_id: str
@@ -133,6 +134,7 @@ class OrderRecord(NamedTuple):
     marks: tuple[str, ...] = ()
     items: tuple[str, ...] = ()
     exclusions: tuple[Exclusion, ...] = ()
+    bearers: Mapping[str, tuple[str, ...]] = {}
 
 
 class Message(NamedTuple):
@@ -215,6 +217,7 @@ read_order = compact.row(
     tuple,
     tuple,
     compact.many(_exclusion),
+    compact.mapping(str, tuple),
 )
 read_session = compact.row(
     SessionRecord,
