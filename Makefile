@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test proof check check-rest lint types imports template contracts up invoke replay shops benchmarks generate calendars lock clean
+.PHONY: help setup demo test proof check check-rest lint types imports template contracts up invoke replay shops recount benchmarks generate calendars lock clean
 
 help: ## list what can be done
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -62,6 +62,21 @@ template: setup
 
 contracts: setup
 	$(BIN)/python events/generate.py --check
+
+RECOUNT := build/recount
+REAL := ../shared/data/real_orders.events.jsonl.gz
+
+recount: setup ## count every published number anew with DuckDB: of a made-up scene, and of real orders where they are at hand
+	@mkdir -p $(RECOUNT)
+	@$(BIN)/python tools/scene.py $(RECOUNT)/scene.jsonl
+	@$(BIN)/python -m sandbox replay $(RECOUNT)/scene.jsonl --until 2027-01-25T00:00:00Z --out $(RECOUNT)/scene.said.jsonl --records $(RECOUNT)/scene.records.jsonl
+	@$(BIN)/python tools/recount.py $(RECOUNT)/scene.records.jsonl $(RECOUNT)/scene.said.jsonl
+ifneq ($(wildcard $(REAL)),)
+	@$(BIN)/python -m sandbox replay $(REAL) --until 2018-12-01T00:00:00Z --out $(RECOUNT)/real.said.jsonl --records $(RECOUNT)/real.records.jsonl
+	@$(BIN)/python tools/recount.py $(RECOUNT)/real.records.jsonl $(RECOUNT)/real.said.jsonl
+else
+	@echo "$(REAL) is not there: only the scene was counted"
+endif
 
 benchmarks: setup ## calls, write units, CPU and start-up beside their targets
 	$(BIN)/python benchmarks/run.py

@@ -329,6 +329,8 @@ def serve(request: Callable[..., HttpResponse], port: int) -> Iterator[Threading
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    # headers and body are two writes: the second would wait 40 ms for the first to be acknowledged
+    disable_nagle_algorithm = True
     answer: Callable[..., HttpResponse]
 
     def __getattr__(self, name: str) -> Any:

@@ -1,4 +1,5 @@
-"""``replay``: recorded events go through the system in their own time, and what the system says is written down."""
+"""``replay``: recorded events go through the system in their own time, and what the system says is written down; so
+is, if asked for, what the scores table has on record in the end, for a program that counts it again."""
 
 from __future__ import annotations
 
@@ -18,8 +19,11 @@ from typing import IO, Any, get_args
 
 from botocore.exceptions import ClientError
 
+from aftercare.kernel import compact
 from aftercare.kernel.errors import MalformedInput
+from aftercare.kernel.table import Key, Table
 from aftercare.kernel.times import from_text, to_text
+from aftercare.scores import keys, store
 from sandbox.cloud import Sandbox
 from sandbox.commands import DONE, WENT_WRONG, CannotRun, add_shops_option, moment
 from sandbox.commands.opened import Marketplace, opened_for_replay, shops_of
@@ -43,6 +47,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--until", type=moment, metavar="TIME", help="then go on to this time, itself included")
     parser.add_argument("--out", type=Path, metavar="OUT.jsonl", help="write what the system says there")
     parser.add_argument(
+        "--records",
+        type=Path,
+        metavar="RECORDS.jsonl",
+        help="write there what the scores table has on record in the end: orders, chat sessions, shops",
+    )
+    parser.add_argument(
         "--backend",
         choices=get_args(Backend),
         default="memory",
@@ -54,20 +64,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Plays every line that can be read; 1 when one could not. Raises ``CannotRun``."""
     shops, faults = shops_of(options.shops), Faults()
-    if options.out is not None and options.out.resolve() == options.events.resolve():
-        raise CannotRun(f"--out {options.out} would overwrite the events: name another file")
+    _refuse_to_overwrite(options)
     with ExitStack() as stack:
         try:
             lines = stack.enter_context(_open(options.events))
-            out = None if options.out is None else stack.enter_context(options.out.open("w", encoding="utf-8"))
+            out, records = (
+                None if path is None else stack.enter_context(path.open("w", encoding="utf-8"))
+                for path in (options.out, options.records)
+            )
         except OSError as error:
             raise CannotRun(f"{error.filename}: {error.strerror}") from error
-        played = play(recorded(lines, faults), shops, options.until, out, faults, options.backend)
+        played = play(recorded(lines, faults), shops, options.until, out, faults, options.backend, records)
     print(played.summary())
     if faults.count:
         print(f"left out, see above: {faults.count} of the lines of {options.events}", file=sys.stderr)
         return WENT_WRONG
     return DONE
+
+
+def _refuse_to_overwrite(options: argparse.Namespace) -> None:
+    taken = {options.events.resolve(): "the events"}
+    for name, path in (("--out", options.out), ("--records", options.records)):
+        if path is not None:
+            if (what := taken.get(path.resolve())) is not None:
+                raise CannotRun(f"{name} {path} would overwrite {what}: name another file")
+            taken[path.resolve()] = f"what {name} writes"
 
 
 # ---------------------------------------------------------------- reading
@@ -170,13 +191,16 @@ def play(
     out: IO[str] | None,
     faults: Faults,
     backend: Backend,
+    records: IO[str] | None = None,
 ) -> Played:
-    """The clock starts at the first event; the system's own events go to ``out``, one JSON a line."""
+    """The clock starts at the first event; the system's own events go to ``out``, what is on record in the end to
+    ``records``, one JSON a line."""
     first = next(events, None)
     start = first.occurred_at if first is not None else until or datetime.now(UTC)
     with opened_for_replay(start, shops, backend) as (sandbox, marketplace):
         began = time.monotonic()
-        player = Player(sandbox, marketplace, out)
+        named = None if records is None else Named(shops)
+        player = Player(sandbox, marketplace, out, named)
         count = 0
         while first is not None:
             try:
@@ -188,6 +212,8 @@ def play(
         if until is not None:
             player.go_on_to(until)
         seconds = time.monotonic() - began
+        if named is not None and records is not None:
+            records.writelines(map(as_line, named.on_record(sandbox.table("ScoresTable"))))
         return Played(
             count,
             seconds,
@@ -213,10 +239,13 @@ class NotTaken(Exception):
 class Player:
     """Puts events on the bus from outside, each at its time, and keeps of what follows no more than the figures."""
 
-    def __init__(self, sandbox: Sandbox, marketplace: Marketplace, out: IO[str] | None = None) -> None:
+    def __init__(
+        self, sandbox: Sandbox, marketplace: Marketplace, out: IO[str] | None = None, named: Named | None = None
+    ) -> None:
         self._sandbox = sandbox
         self._marketplace = marketplace
         self._out = out
+        self._named = named
         self.said: Counter[str] = Counter()
         self.failures = 0
         self.first_failure: str | None = None
@@ -245,6 +274,8 @@ class Player:
 
     def _write_down(self) -> None:
         for event in self._sandbox.published:
+            if self._named is not None:
+                self._named.note(event.detail)
             if event.by is not None:
                 self.said[event.detail_type] += 1
                 if self._out is not None:
@@ -254,6 +285,45 @@ class Player:
             self.first_failure = self.first_failure or f"{failure.function}: {failure.error!r}"
         # years of it would fill the memory
         self._sandbox.forget()
+
+
+class Named:
+    """The shops, orders and chat sessions that events name: their records can be read one by one, as no table is ever
+    scanned."""
+
+    def __init__(self, shops: Sequence[Shop]) -> None:
+        self._kinds: dict[Key, str] = {keys.shop_key(shop.shop): "shop" for shop in shops}
+
+    def note(self, detail: Mapping[str, Any]) -> None:
+        match detail:
+            case {"metadata": {"shop": str(shop)}, "data": {**data}}:
+                self._kinds[keys.shop_key(shop)] = "shop"
+                if order_id := data.get("order_id"):
+                    self._kinds[keys.order_key(shop, str(order_id))] = "order"
+                if session_id := data.get("session_id"):
+                    self._kinds[keys.session_key(shop, str(session_id))] = "session"
+
+    def on_record(self, scores: Table) -> Iterator[dict[str, Any]]:
+        """What stands of them in the scores table: ``kind`` and the record's own fields by their names."""
+        readers = {"order": store.stored_order, "session": store.stored_session}
+        for key, kind in sorted(self._kinds.items()):
+            item = scores.get(key)
+            if item is not None and kind == "shop":
+                yield {"kind": kind, **with_names(store.read_shop(key, item).state)}
+            elif item is not None and (found := readers[kind](key, item)) is not None:
+                yield {"kind": kind, **with_names(found.record)}
+
+
+def with_names(value: Any) -> Any:
+    """Named tuples as JSON objects, at any depth; the rest as in items."""
+    match value:
+        case tuple() if hasattr(value, "_asdict"):
+            return {name: with_names(each) for name, each in value._asdict().items()}
+        case tuple():
+            return [with_names(each) for each in value]
+        case Mapping():
+            return {str(key): with_names(each) for key, each in value.items()}
+    return compact.plain(value)
 
 
 def as_line(entry: Mapping[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""The main job, shown: refunds negotiated end to end on this machine."""
+"""The main job, shown end to end on this machine: refunds, parcels, scores and service tags."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ REPORT = Path("build/demo/report.html")
 def run(arguments: Sequence[str] = ()) -> int:
     """Plays every scene and prints it; 0 when every scene ended as it should."""
     from sandbox.demo.report import write_report
-    from sandbox.demo.scenes import SCENES
+    from sandbox.demo.scenes import scenes
     from sandbox.demo.stage import opened
     from sandbox.demo.table import print_table
 
@@ -26,7 +26,7 @@ def run(arguments: Sequence[str] = ()) -> int:
     parser.add_argument("--report", type=Path, default=REPORT, help="where the HTML report goes")
     options = parser.parse_args(list(arguments))
     with opened(START) as stage:
-        for number, scene in enumerate(SCENES, start=1):
+        for number, scene in enumerate(scenes(), start=1):
             stage.begin(f"{number}. {scene.title}")
             scene.play(stage)
         results = stage.results

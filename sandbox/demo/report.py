@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from aftercare.pages import score_card
 from sandbox.demo.table import HEADINGS, rows, total
 
 if TYPE_CHECKING:
@@ -24,6 +25,9 @@ def write_report(path: Path, stage: Stage) -> None:
         rows=rows(stage.results),
         total=rows([total(stage.results)])[0],
         pages=stage.pages,
+        card_style=score_card.style(),
+        cards=stage.cards,
+        badges=stage.badges,
         functions=sorted((name, count) for name, count in stage.sandbox.calls.items()),
         doubles=stage.books.double_payments(),
         payments=stage.books.payments,

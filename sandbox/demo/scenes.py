@@ -1,4 +1,7 @@
-"""The scenes: buyers who accept, ask for another offer, decline, stay silent and come back; and what goes wrong."""
+"""The scenes: buyers who accept, ask for another offer, decline, stay silent and come back; and what goes wrong.
+
+The last ones, of a shop's weeks, stand in ``weeks``.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from typing import Any
 from aftercare.kernel.money import Money
 from aftercare.kernel.times import to_text
 from sandbox.demo.stage import SHIPMENTS, SHOP_ID, Result, Stage, soon
+from sandbox.demo.weeks import BootRoom
 from sandbox.twins.signing import sign_delivery
 from sandbox.twins.standard import Fault
 
@@ -263,7 +267,19 @@ def bad_input(stage: Stage) -> None:
     stage.close_case(Result("five bad deliveries", "refused or quarantined"))
 
 
-SCENES = (
+def scenes() -> tuple[Scene, ...]:
+    """All of them, to be played in this order, once."""
+    boots = BootRoom()
+    return (
+        *REFUNDS_AND_PARCELS,
+        Scene("A shop's weeks are scored", boots.is_scored),
+        Scene("A promise is taken on, and earned", boots.takes_on_a_promise),
+        Scene("A bad week", boots.has_a_bad_week),
+        Scene("Good days bring the badge back", boots.comes_back),
+    )
+
+
+REFUNDS_AND_PARCELS = (
     Scene("A buyer accepts", accepts),
     Scene("A buyer asks for another offer", asks_for_another),
     Scene("A buyer comes back and wants it all", comes_back),

@@ -5,10 +5,11 @@ from __future__ import annotations
 import html
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +25,13 @@ from sandbox.twins.standard import ACTIONS_PATH, StandardTwin, serving
 
 SAMPLES = Path(__file__).parents[2] / "events" / "webhooks" / "standard"
 SHOP_ID = "tea-house"
+OK = 200
 ACCEPTED = 202
 SEE_OTHER = 303
 NEGOTIATION = "layers/aftercare/aftercare/negotiation"
 SHIPMENTS = "layers/aftercare/aftercare/shipments"
+SCORES = "layers/aftercare/aftercare/scores"
+TAGS = "layers/aftercare/aftercare/tags"
 READ_ON = {
     "OrderPaid": "functions/notification_translate/app.py",
     "RefundRequested": "functions/notification_translate/app.py",
@@ -49,8 +53,16 @@ READ_ON = {
     "ShipmentAnomalyCleared": f"{SHIPMENTS}/model/lifecycle.py",
     "OrderDue": f"{SHIPMENTS}/model/promise.py",
     "OrderDelivered": f"{SHIPMENTS}/model/lifecycle.py",
+    "DayMeasured": f"{SCORES}/model/days.py",
+    "ScorePublished": f"{SCORES}/model/card.py",
+    "TagChanged": f"{TAGS}/model/decide.py",
+    "OrderPromised": f"{TAGS}/service.py",
 }
 """Where to read on about an event."""
+EVERY_DAY = frozenset(
+    {"OrderPaid", "ParcelScanned", "OrderDelivered", "ChatRoundClosed", "ReviewPosted", "DayMeasured"}
+)
+"""What happens all the time: not told while many days go by."""
 
 
 @dataclass
@@ -76,6 +88,15 @@ class Line:
     file: str | None = None
 
 
+@dataclass(frozen=True)
+class BadgeSeen:
+    """A badge as the public saw it at a moment: its SVG by language."""
+
+    at: datetime
+    text: str
+    svg: Mapping[str, str]
+
+
 @dataclass
 class Stage:
     sandbox: Sandbox
@@ -87,6 +108,9 @@ class Stage:
     lines: list[Line] = field(default_factory=list)
     surprises: list[str] = field(default_factory=list)
     pages: dict[str, str] = field(default_factory=dict)
+    cards: dict[str, str] = field(default_factory=dict)
+    badges: list[BadgeSeen] = field(default_factory=list)
+    _told_only_of: str | None = None
     _told: int = 0
     _calls: int = 0
 
@@ -122,6 +146,13 @@ class Stage:
         self.results.append(result)
         return result
 
+    @contextmanager
+    def many_days(self, shop_id: str) -> Iterator[None]:
+        """Inside, nothing is told of other shops, nor what happens every day."""
+        self._told_only_of = shop_id
+        yield
+        self._told_only_of = None
+
     # ------------------------------------------------------------ what the marketplace does
 
     def sample(self, name: str, **changed: Any) -> tuple[str, dict[str, Any], str]:
@@ -140,6 +171,15 @@ class Stage:
         self.settle_down()
         return delivery
 
+    def deliver_all(self, shop_id: str, samples: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
+        """Posts many samples, each with what is changed in it, before the system gets to work."""
+        for name, changed in samples:
+            type_, data, _ = self.sample(name, **changed)
+            delivery = self.twin.say(shop_id, type_, data)
+            status = self.post(delivery.path, delivery.headers, delivery.body)
+            self.expect(f"{type_} was answered {status}", status == ACCEPTED)
+        self.settle_down()
+
     def post(self, path: str, headers: Mapping[str, str], body: bytes) -> int:
         return self.http.request("POST", self.api + path, headers=dict(headers), body=body).status
 
@@ -155,7 +195,10 @@ class Stage:
                 return
 
     def wait(self, by: timedelta) -> None:
-        self.sandbox.advance_to(self.now + by)
+        self.wait_until(self.now + by)
+
+    def wait_until(self, moment: datetime) -> None:
+        self.sandbox.advance_to(moment)
         self.settle_down()
 
     # ------------------------------------------------------------ what the buyer does
@@ -182,22 +225,55 @@ class Stage:
 
     # ------------------------------------------------------------ what the merchant does
 
-    def merchant(self, path: str) -> Any:
+    def merchant(self, path: str, shop_id: str = SHOP_ID) -> Any:
         """What the merchant's API answers to the shop's own token."""
-        token = self.sandbox.issuer.token(f"standard:{SHOP_ID}", scopes=("aftercare/read",))
-        answer = self.http.request("GET", self.api + path, headers={"authorization": f"Bearer {token}"})
+        return self._ask("GET", path, shop_id, "aftercare/read")
+
+    def decide(self, method: str, path: str, shop_id: str, content: Mapping[str, Any], scope: str = "write") -> Any:
+        """A decision through the merchant's API; with the scope ``operate`` it is the marketplace's."""
+        answer = self._ask(method, path, shop_id, f"aftercare/{scope}", json.dumps(content))
+        self.settle_down()
+        return answer
+
+    def _ask(self, method: str, path: str, shop_id: str, scope: str, body: str | None = None) -> Any:
+        token = self.sandbox.issuer.token(f"standard:{shop_id}", scopes=(scope,))
+        headers = {"authorization": f"Bearer {token}", "content-type": "application/json"}
+        answer = self.http.request(method, self.api + path, headers=headers, body=body)
+        self.expect(f"{method} {path} was answered {answer.status}", answer.status == OK)
         return json.loads(answer.data)
+
+    # ------------------------------------------------------------ what the public sees
+
+    def see_badge(self, shop_id: str, tag: str, say: str) -> str:
+        """The words on a badge, in English, as its public file says them now; kept for the report in both languages."""
+        bucket = self.sandbox.template.buckets["PublicFiles"]
+        files = self.sandbox.client("s3")
+        svg = {
+            language: files.get_object(Bucket=bucket, Key=f"shops/standard/{shop_id}/{tag}.{language}.svg")["Body"]
+            .read()
+            .decode()
+            for language in ("en", "zh")
+        }
+        self.badges.append(BadgeSeen(self.now, say, svg))
+        return html.unescape(svg["en"].partition("<title>")[2].partition("</title>")[0])
 
     # ------------------------------------------------------------ events in words
 
     def _tell_events(self) -> None:
         said = self.sandbox.published[self._told :]
         self._told += len(said)
-        for event in said:
-            text = f"{event.detail_type}{_in_words(event)}"
-            file = READ_ON.get(event.detail_type)
-            self.lines.append(Line(2, event.at, text, file))
+        told = filter(self._is_told, said)
+        for (name, words), same in groupby(told, lambda event: (event.detail_type, _in_words(event))):
+            events = list(same)
+            text = f"{name}{words}" + (f" \u00d7 {len(events)}" if len(events) > 1 else "")
+            file = READ_ON.get(name)
+            self.lines.append(Line(2, events[0].at, text, file))
             print(f"                  {text}" + (f"  [{file}]" if file else ""))
+
+    def _is_told(self, event: Published) -> bool:
+        if self._told_only_of is None:
+            return True
+        return event.detail_type not in EVERY_DAY and _shop(event) == self._told_only_of
 
 
 def _in_words(event: Published) -> str:
@@ -221,7 +297,26 @@ def _in_words(event: Published) -> str:
             return f": {_what_is_wrong(data)}, {data['outcome']}"
         case "RefundDecided":
             return f": {data['outcome']} by {data['by']}"
+    return _standing_in_words(event)
+
+
+def _standing_in_words(event: Published) -> str:
+    data = event.detail["data"]
+    match event.detail_type:
+        case "ScorePublished":
+            shown = data.get("shown") or f"not shown, {data.get('reason')}"
+            return f": {_shop(event)} {data['week']}, {data.get('score', 'no')} points, {shown}"
+        case "TagChanged":
+            if data["previous"] == data["state"]:
+                return f": {_shop(event)} {data['tag']}, {data['state']}, {data.get('value', data['reason'])}"
+            return f": {_shop(event)} {data['tag']}, {data['previous']} -> {data['state']}, {data['reason']}"
+        case "OrderPromised" if data["source"] == "tag":
+            return f": {data['terms']}"
     return ""
+
+
+def _shop(event: Published) -> str:
+    return str(event.detail["metadata"]["shop"]).partition(":")[2]
 
 
 def _what_is_wrong(data: Mapping[str, Any]) -> str:
@@ -246,9 +341,12 @@ def visible_text(page: str) -> str:
 
 @contextmanager
 def opened(start: datetime) -> Iterator[Stage]:
-    """The offline cloud on real HTTP, the twin beside it, and every shop of the file registered."""
+    """The offline cloud on real HTTP, the twin beside it, and every shop of the file registered.
+
+    In plain memory: by moto the story is the same to the last call, and weeks of a shop take a minute.
+    """
     shops = read_shops()
-    with Sandbox(start, parameters={"LogLevel": "CRITICAL"}) as sandbox:
+    with Sandbox(start, parameters={"LogLevel": "CRITICAL"}, backend="memory") as sandbox:
         twin = StandardTwin(sandbox.clock, sandbox.clock.advance)
         for shop in shops:
             if shop.credentials is not None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from rich import box
 from rich.console import Console
@@ -26,6 +27,28 @@ def print_table(results: Sequence[Result]) -> None:
     for row in rows(results):
         table.add_row(*row)
     print()
+    Console(width=120, highlight=False).print(table)
+
+
+def print_card(card: Mapping[str, Any]) -> None:
+    """A shop's weekly card, what is scored of it; the report has the whole."""
+    table = Table(box=box.SIMPLE_HEAD, caption="change: points of the score since last week")
+    for index, heading in enumerate(("metric", "counted", "value", "target", "", "points", "share", "change")):
+        table.add_column(heading, justify="left" if index in (0, 4) else "right", no_wrap=True)
+    for metric in card["metrics"]:
+        if metric["points"] is None:
+            continue
+        beyond = "\u2265" if metric["better"] == "higher" else "\u2264"
+        table.add_row(
+            metric["id"],
+            f"{metric['numerator']} of {metric['denominator']}",
+            metric["value"] or "-",
+            f"{beyond} {metric['target']}",
+            metric["label"].replace("_", " "),
+            metric["points"],
+            metric["share"],
+            metric["change"]["points"],
+        )
     Console(width=120, highlight=False).print(table)
 
 

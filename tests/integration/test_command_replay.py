@@ -148,6 +148,34 @@ def test_an_accepted_offer_is_paid_by_a_marketplace_that_knows_the_order(replay:
     assert said[3]["detail"]["data"]["result"] == "paid"
 
 
+@pytest.mark.parametrize("backend", get_args(Backend))
+def test_what_is_on_record_in_the_end_is_written_with_the_names_of_its_fields(
+    replay: Replay, tmp_path: Path, backend: Backend
+) -> None:
+    at, path = "2026-11-02T10:00:00Z", tmp_path / "records.jsonl"
+    wrote = event("ChatMessagePosted", at, {"session_id": "S", "message_id": "M", "sender": "buyer", "at": at})
+    replay(PAID, ASKED, wrote, options=("--records", str(path), "--backend", backend))
+    records = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    assert [(one["kind"], one["shop"]) for one in records] == [
+        ("order", SHOP),
+        ("session", SHOP),
+        *(("shop", f"standard:{name}") for name in ("boot-room", "new-shop", "tea-house")),
+    ]
+    order, session, *_, shop = records
+    assert order["promised"] == {
+        "revision": -1,
+        "ship_by": "2026-12-01T00:00:00Z",
+        "deliver_by": None,
+        "door_delivery": False,
+    }
+    assert order["refunds"]["R-1"]["reason"] == "damaged"
+    assert order["refunds"]["R-1"]["decisions"] == []
+    [case] = order["cases"].values()
+    assert (case["arm"], case["turns"]) == ("offer", {"1": ["2026-11-02T09:00:00Z", None]})
+    assert session["messages"] == {"M": {"at": at, "sender": "buyer"}}
+    assert (shop["zone"], shop["counted_to"]) == ("Asia/Shanghai", "2026-11-01")
+
+
 def test_a_shop_that_nobody_registered_is_heard_too(replay: Replay) -> None:
     stranger = "standard:stranger"
     code, said = replay(paid("1", "2026-11-02T08:00:00Z", stranger), asked("1", "2026-11-02T09:00:00Z", stranger))
@@ -222,9 +250,17 @@ def test_a_file_that_is_not_there_is_named(capsys: CapSys) -> None:
     assert "nowhere.jsonl: No such file" in capsys.readouterr().err
 
 
-def test_the_events_are_not_overwritten(tmp_path: Path, capsys: CapSys) -> None:
+@pytest.mark.parametrize("option", ["--out", "--records"])
+def test_the_events_are_not_overwritten(option: str, tmp_path: Path, capsys: CapSys) -> None:
     path = tmp_path / "events.jsonl"
     path.write_text(json.dumps(PAID), encoding="utf-8")
-    assert main(["replay", str(path), "--out", str(path)]) == 2
+    assert main(["replay", str(path), option, str(path)]) == 2
     assert "would overwrite the events" in capsys.readouterr().err
     assert json.loads(path.read_text(encoding="utf-8")) == PAID
+
+
+def test_two_outputs_do_not_overwrite_each_other(tmp_path: Path, capsys: CapSys) -> None:
+    events, out = tmp_path / "events.jsonl", tmp_path / "out.jsonl"
+    events.write_text(json.dumps(PAID), encoding="utf-8")
+    assert main(["replay", str(events), "--out", str(out), "--records", str(out)]) == 2
+    assert "would overwrite what --out writes" in capsys.readouterr().err

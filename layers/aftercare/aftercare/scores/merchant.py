@@ -105,7 +105,7 @@ class RegistrationAsked(_Asked):
     def _is_a_zone(cls, name: str) -> str:
         try:
             ZoneInfo(name)
-        except (ValueError, OSError) as unknown:
+        except (ValueError, OSError, KeyError) as unknown:
             raise ValueError("is not an IANA time zone") from unknown
         return name
 
@@ -233,7 +233,7 @@ class ScoreDesk:
         return days
 
     def _rows(self, shop: str, day: date) -> list[Row]:
-        return [store.read_row(key, item, day) for key, item in self._all(store.rows_of(shop, day))]
+        return store.read_rows_of(self._all(store.rows_of(shop, day)), day)
 
     # ------------------------------------------------------------ exclusions
 

@@ -116,7 +116,7 @@ class ScoreRollup:
     def _count(self, state: ShopState, touched: Iterable[date], days: Days) -> Days:
         summaries = dict(days.summaries)
         for day in touched:
-            rows = (store.read_row(key, item, day) for key, item in self._all(store.rows_of(state.shop, day)))
+            rows = store.read_rows_of(self._all(store.rows_of(state.shop, day)), day)
             counted = summary(rows, definitions(state.pack, start_of(day, state.zone)).caps)
             if counted != summaries.get(day, {}):
                 was = days.items.get(day)
@@ -135,7 +135,7 @@ class ScoreRollup:
         asked = [standard for standard in standards if standard.warn_at_hour <= hour]
         if not asked:
             return None
-        rows = (store.read_row(key, item, today) for key, item in self._all(store.chat_rows_of(state.shop, today)))
+        rows = store.read_rows_of(self._all(store.chat_rows_of(state.shop, today)), today)
         counted = {each.id: each for each in day_measures(summary(rows))}
         ends_at = start_of(today + A_DAY, state.zone)
         return [

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, time, timedelta
 from functools import partial
 from zoneinfo import ZoneInfo
 
-from aftercare.events.vocabulary import Arm, NegotiationOutcome, RefundOutcome, Trigger
+from aftercare.events.vocabulary import Arm, InterventionKind, NegotiationOutcome, RefundOutcome, Trigger
 from aftercare.rulepacks.scores import Counting, Metric
 from aftercare.scores.model.formulas.logistics import called_off, delivered, picked_up
 from aftercare.scores.model.formulas.parts import OrderFormula, Part
@@ -242,7 +242,7 @@ def _withdrawn_at(record: OrderRecord, case: Case) -> datetime | None:
 
 def _asked_or_disputed_again(record: OrderRecord, case: Case) -> Iterator[datetime]:
     again = [refund.requested_at for key, refund in record.refunds.items() if key != case.refund_id]
-    disputes = [step.opened_at for step in record.steps.values()]
+    disputes = [step.opened_at for step in record.steps.values() if step.kind == InterventionKind.DISPUTE.value]
     yield from (moment for moment in (*again, *disputes) if moment is not None)
 
 
