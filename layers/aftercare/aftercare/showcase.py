@@ -50,7 +50,7 @@ class TagPages:
             language=language_of(view.locale),
             evaluated_at=view.checked_at,
             tags=[_public(tag) for tag in view.tags],
-            base_url=f"{self._files_url}/{folder}",
+            base_url=f"{self._files_url}/{quote(folder)}",
             method_url=self._method_url,
             report_url=self._report_url,
         )
@@ -58,9 +58,9 @@ class TagPages:
 
 
 def folder_of(shop: str) -> str:
-    """Where a shop's files stand: ``shops/taobao/12345/``."""
+    """Where a shop's files stand: ``shops/taobao/12345/``. A bucket takes an address as it is without its percents."""
     marketplace, _, shop_id = shop.partition(":")
-    return f"shops/{quote(marketplace, safe='')}/{quote(shop_id, safe='')}/"
+    return f"shops/{marketplace}/{shop_id}/"
 
 
 def _public(tag: TagView) -> PublicTag:

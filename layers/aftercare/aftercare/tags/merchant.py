@@ -67,7 +67,7 @@ class TagDesk:
         Raises ``NoSuchTag``.
         """
         kept = self._kept(shop)
-        definition = self._definition(kept, tag)
+        definition = self._known(kept, tag)
         history = kept.tags.tags.get(tag)
         return {
             **self._look(kept, definition),
@@ -99,7 +99,7 @@ class TagDesk:
         read(NothingAsked, body)
 
         def edit(kept: Kept, now: datetime) -> Kept:
-            self._definition(kept, tag)
+            self._known(kept, tag)
             return _with_tags(kept, facts.left(kept.tags, tag, _day_of(kept, now)))
 
         return self._edit(shop, edit)
@@ -109,7 +109,7 @@ class TagDesk:
         asked = read(BanAsked, body)
 
         def edit(kept: Kept, now: datetime) -> Kept:
-            self._definition(kept, tag)
+            self._known(kept, tag)
             return _with_tags(kept, facts.banned(kept.tags, tag, _day_of(kept, now), asked.reason, author))
 
         return self._edit(shop, edit)
@@ -119,7 +119,7 @@ class TagDesk:
         read(NothingAsked, body)
 
         def edit(kept: Kept, now: datetime) -> Kept:
-            self._definition(kept, tag)
+            self._known(kept, tag)
             return _with_tags(kept, facts.lifted(kept.tags, tag, _day_of(kept, now), author))
 
         return self._edit(shop, edit)
@@ -156,7 +156,7 @@ class TagDesk:
             "places": list(definition.places),
             "state": state.state.value,
             "reason": state.reason.value,
-            "since": to_text(since),
+            "since": None if state.since is None and tag not in kept.said else to_text(since),
             "value": state.value,
             "valid_until": None if valid_until is None else to_text(start_of(valid_until, zone)),
             "opted_in": definition.kind == "value" or kept.tags.is_opted_in(tag, local_day(now, zone)),
@@ -175,6 +175,13 @@ class TagDesk:
 
     def _edit(self, shop: str, edit: Edit) -> dict[str, Any]:
         return self._overview(shop, self._keeper.edit(shop, edit).kept)
+
+    def _known(self, kept: Kept, tag: str) -> TagDefinition:
+        """Of the rules, or one that has ended and may still be shown."""
+        for each in definitions(kept, kept.rules_of(self._clock.now())):
+            if each.id == tag:
+                return each
+        raise NoSuchTag(f"the rules of the shop have no tag {tag}")
 
     def _definition(self, kept: Kept, tag: str) -> TagDefinition:
         found = kept.rules_of(self._clock.now()).tag(tag)

@@ -78,7 +78,9 @@ class TagPublication:
         item, now = store.read_shop(shop, found.get(of)), self._clock.now()
         if item.stored is None:
             return
-        view, busy = view_of(shop, item.kept, now), []
+        view = view_of(shop, item.kept, now)
+        busy: list[str] = []
+        failed: list[Exception] = []
         for each in known:
             was = store.read_channel(shop, each, found.get(keys.channel_key(shop, each)))
             if not _is_due(was.channel, item.version, now) or not self._channels[each].has_news(view, was.channel.sent):
@@ -88,6 +90,10 @@ class TagPublication:
             except BeingPublished:
                 # the others need not wait for it
                 busy.append(each)
+            except Exception as error:  # noqa: BLE001  nor for a fault that nobody foresaw: it is raised after them
+                failed.append(error)
+        if failed:
+            raise failed[0]
         if busy:
             raise BeingPublished(f"the tags of {shop} are being published: {', '.join(busy)}")
 
@@ -147,8 +153,10 @@ class PublicFiles:
     def publish(self, view: ShopView, sent: Sent) -> Published:
         for path, file in self._showcase.files(view).items():
             self._objects.put(path, file.body, file.content_type, int(FRESH_FOR.total_seconds()))
-        ends = (tag.valid_until for tag in view.tags if tag.valid_until is not None)
-        return Published(sent, min((end for end in ends if end > view.seen_at), default=None))
+        ends = [tag.valid_until for tag in view.tags if tag.valid_until is not None]
+        # nothing is said when a tag that ran out is checked again: it is looked for day by day
+        again = view.seen_at + RENEWED_BEFORE if ends else None
+        return Published(sent, min((end for end in ends if end > view.seen_at), default=again))
 
 
 class MarketplaceTags:

@@ -19,13 +19,13 @@ from aftercare.kernel.ports import Clock
 from aftercare.kernel.records import RecordWriter
 from aftercare.kernel.table import Key, Table, WriteRefused
 from aftercare.kernel.times import local_day
-from aftercare.rulepacks.tags import SCORE, TagDefinition, TagRules, tag_pack
+from aftercare.rulepacks.tags import SCORE, TagDefinition, tag_pack
 from aftercare.tags import keys, store
 from aftercare.tags.model import facts
 from aftercare.tags.model.history import decided
 from aftercare.tags.model.kept import Kept, Said, Shown, shown_at, standing, with_shown
 from aftercare.tags.model.public import definitions, evidence_of
-from aftercare.tags.model.shop import ONE_DAY, TagState
+from aftercare.tags.model.shop import ONE_DAY, ShopTags, TagState
 from aftercare.tags.model.states import SHOWN, State
 from aftercare.tags.store import ShopItem
 
@@ -96,22 +96,22 @@ class TagKeeper:
             state, since = standing(kept, definition, now)
             was = kept.said.get(definition.id)
             pack = was.pack if was and rules.tag(definition.id) is None else rules.id
-            is_same = was is not None and (was.state, was.since, was.reason, was.value) == (
-                state.state,
-                since,
-                state.reason,
-                state.value,
+            is_same = (
+                was is not None
+                and (was.state, was.since, was.reason, was.value) == (state.state, since, state.reason, state.value)
+                # what buyers see binds by the rules that are in force
+                and (was.pack == pack or state.state not in SHOWN)
             )
             if is_same or (was is None and state.state is State.NONE):
                 continue
             now_said = Said((was.revision if was else 0) + 1, state.state, since, state.reason, pack, state.value)
-            said.append(self._changed(kept, rules, definition, state, now_said, was))
+            said.append(self._changed(kept, definition, state, now_said, was))
             kept = kept._replace(said={**kept.said, definition.id: now_said})
-            kept = with_shown(kept, definition.id, rules.id, now, is_shown=state.state in SHOWN)
+            kept = with_shown(kept, definition.id, pack, now, is_shown=state.state in SHOWN)
         return kept, said
 
     def _changed(
-        self, kept: Kept, rules: TagRules, definition: TagDefinition, state: TagState, said: Said, was: Said | None
+        self, kept: Kept, definition: TagDefinition, state: TagState, said: Said, was: Said | None
     ) -> TagChanged:
         zone = kept.tags.zone
         return TagChanged(
@@ -124,7 +124,7 @@ class TagKeeper:
             evidence=evidence_of(definition, state.evidence, zone),
             since=said.since,
             valid_until=start_of(state.valid_until, zone) if state.valid_until else None,
-            rule=rules.id,
+            rule=said.pack,
             reason=state.reason.value,
             revision=said.revision,
         )
@@ -180,13 +180,20 @@ def decidable_day(kept: Kept, now: datetime) -> date:
 
 
 def next_look(kept: Kept, now: datetime) -> datetime | None:
-    """When the tags are to be looked at though nothing was told; None for a shop that has none and wants none."""
-    if not kept.tags.opt_ins and all(said.state is State.NONE for said in kept.said.values()):
+    """When the tags are to be looked at though nothing was told; None for a shop that has none and wants none, and of
+    which nothing waits to be decided."""
+    has_none = all(said.state is State.NONE for said in kept.said.values())
+    if has_none and not kept.tags.opt_ins and not _has_undecided(kept.tags):
         return None
     zone = kept.tags.zone
     day = (kept.tags.decided_to or local_day(now, zone)) + 2 * ONE_DAY
     look = start_of(day, zone) + timedelta(hours=LOOKED_AT.hour)
     return look if look > now else now + timedelta(hours=1)
+
+
+def _has_undecided(tags: ShopTags) -> bool:
+    joined = (local_day(each.since, tags.zone) for known in tags.enrolments.values() for each in known)
+    return any(tags.decided_to is None or day > tags.decided_to for day in (*tags.days, *tags.scores, *joined))
 
 
 def _promised(kept: Kept, paid: OrderPaid, definition: TagDefinition, span: Shown) -> OrderPromised:

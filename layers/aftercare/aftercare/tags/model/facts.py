@@ -111,11 +111,12 @@ def banned(state: ShopTags, tag: str, day: date, reason: str, by: str) -> ShopTa
 
 
 def lifted(state: ShopTags, tag: str, day: date, by: str) -> ShopTags:
-    """An operator lifts the ban. Raises ``NotBanned``."""
+    """An operator lifts the ban, which holds at the close of its first day at least. Raises ``NotBanned``."""
     known = state.bans.get(tag, ())
     if not known or known[-1].span.end is not None:
         raise NotBanned(tag)
-    ban = known[-1]._replace(span=known[-1].span._replace(end=day), lifted_by=by)
+    span = known[-1].span
+    ban = known[-1]._replace(span=span._replace(end=max(day, span.first + ONE_DAY)), lifted_by=by)
     return _open_from(state._replace(bans={**state.bans, tag: (*known[:-1], ban)}), day)
 
 

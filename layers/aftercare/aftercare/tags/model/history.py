@@ -9,8 +9,8 @@ from aftercare.kernel.times import local_day
 from aftercare.rulepacks.tags import TagRules
 from aftercare.tags.model.decide import decided_on, look
 from aftercare.tags.model.facts import thinned
-from aftercare.tags.model.shop import NEVER, ONE_DAY, ShopTags, TagHistory, TagState
-from aftercare.tags.model.states import SHOWN, Reason, Run, State
+from aftercare.tags.model.shop import ONE_DAY, ShopTags, TagHistory
+from aftercare.tags.model.states import SHOWN, Run, State
 
 RulesAt = Callable[[date], TagRules]
 """The rules in force at the start of a local day."""
@@ -47,23 +47,6 @@ def tag_on(shop: ShopTags, tag: str, day: date) -> State:
     history = shop.tags.get(tag)
     runs = () if history is None else tuple(run for run in history.runs if run.since <= day)
     return runs[-1].state if runs else State.NONE
-
-
-def changes(before: ShopTags, after: ShopTags) -> tuple[tuple[str, TagState], ...]:
-    """The tags that are not what they were: in another state, since another day, with another number or reason.
-
-    A tag that by what is known now never was anything has the state that it was said to have as its previous one.
-    """
-    found = []
-    for tag in sorted({*before.tags, *after.tags}):
-        was, now = before.tag(tag), after.tag(tag)
-        if (was.state, was.since, was.value, was.reason) == (now.state, now.since, now.value, now.reason):
-            continue
-        if now is NEVER:
-            now = now._replace(previous=was.state, reason=Reason.RESTATED)
-        if (was.state, now.state, now.since) != (State.NONE, State.NONE, None):
-            found.append((tag, now))
-    return tuple(found)
 
 
 def _first_open_day(shop: ShopTags, last_day: date, floor: date) -> date:

@@ -66,6 +66,10 @@ def standing(kept: Kept, definition: TagDefinition, now: datetime) -> tuple[TagS
     taken = _taken_away(kept.tags, definition, closed, local_day(now, zone))
     if taken is None and closed.since is not None:
         return closed, start_of(closed.since + timedelta(days=1), zone)
+    if taken is None and known is not None:
+        # by what is known now it never was what it was said to be since then
+        reason = known.reason if known.state is State.NONE else Reason.RESTATED
+        return closed._replace(reason=reason), known.since
     state, reason = taken or (closed.state, closed.reason)
     is_known = known is not None and (known.state, known.reason) == (state, reason)
     since = known.since if known is not None and is_known else now
