@@ -79,6 +79,7 @@ def lotus(**changed: Any) -> Shop:
     content = {
         "shop": SHOP,
         "zone": "Asia/Shanghai",
+        "category": "apparel",
         "plans": [
             plan(PARTIAL, [{"kind": "partial_refund", "percent": 20}, {"kind": "reissue"}]),
             plan(COUPON, [{"kind": "coupon", "face_value": cny(800), "valid_days": 30}]),

@@ -147,11 +147,11 @@ class Stall:
         return ActionOutcome(ActionStatus.DONE if key in self.done else ActionStatus.ABSENT)
 
     def shown(self) -> dict[str, bool]:
-        """By tag what the highest revision says, whatever came last."""
+        """By tag what the highest revision says, whatever came last; of one that came again, what was said last."""
         latest: dict[str, Mapping[str, Any]] = {}
         for action in self.done.values():
             known = latest.get(action.data["tag"])
-            if known is None or known["revision"] < action.data["revision"]:
+            if known is None or known["revision"] <= action.data["revision"]:
                 latest[action.data["tag"]] = action.data
         return {tag: bool(data["shown"]) for tag, data in latest.items()}
 
@@ -239,7 +239,7 @@ class TaggedShop:
         put = store.write_shop(self.writer, shop, store.read_shop(shop, None), kept, (), next_look(kept, now), now)
         self.table.write(put)
         for tag in tags:
-            self.desk().opt_in(shop, tag, {})
+            self.desk().opt_in(shop, tag)
 
     def _heard(self, key: Key, item: Item | None) -> None:
         for one in json.loads(str((item or {}).get(OUTBOX, "[]"))):

@@ -111,8 +111,8 @@ ROUTES: tuple[tuple[str, str, Callable[..., dict[str, Any]]], ...] = (
     ("GET", "/v1/tags", lambda call: call.parts.tags().tags(call.shop)),
     ("GET", "/v1/tags/<tag>", lambda call, **ids: call.parts.tags().tag(call.shop, **ids)),
     ("PUT", "/v1/tags/profile", lambda call: call.parts.tags().set_profile(call.shop, call.body())),
-    ("POST", "/v1/tags/<tag>/opt-in", lambda call, **ids: call.parts.tags().opt_in(call.shop, body=call.body(), **ids)),
-    ("POST", "/v1/tags/<tag>/leave", lambda call, **ids: call.parts.tags().leave(call.shop, body=call.body(), **ids)),
+    ("POST", "/v1/tags/<tag>/opt-in", lambda call, **ids: call.parts.tags().opt_in(call.shop, **ids)),
+    ("POST", "/v1/tags/<tag>/leave", lambda call, **ids: call.parts.tags().leave(call.shop, **ids)),
     (
         "POST",
         f"{OPERATE}/tags/<tag>/ban",
@@ -121,7 +121,7 @@ ROUTES: tuple[tuple[str, str, Callable[..., dict[str, Any]]], ...] = (
     (
         "POST",
         f"{OPERATE}/tags/<tag>/lift",
-        lambda call, **ids: call.parts.tags().lift(call.shop, call.author, body=call.body(), **ids),
+        lambda call, **ids: call.parts.tags().lift(call.shop, call.author, **ids),
     ),
     ("GET", "/v1/quarantine", quarantine),
     ("POST", "/v1/quarantine/replay", replay),

@@ -8,7 +8,6 @@ import pytest
 from builders import SHOP
 from tags import BAD, GOOD, TaggedShop, at, close_of, day, measured, revoked, scored
 
-from aftercare.kernel.fields import InvalidFields
 from aftercare.kernel.times import to_text
 from aftercare.rulepacks.tags import tag_rules
 from aftercare.tags.model.refusals import (
@@ -133,7 +132,7 @@ def test_a_look_changes_nothing() -> None:
 
 def test_opting_in_answers_with_the_shop_as_it_stands_then() -> None:
     shop = TaggedShop()
-    answer = shop.desk().opt_in(SHOP, TAG, {})
+    answer = shop.desk().opt_in(SHOP, TAG)
     [seen] = [each for each in answer["tags"] if each["tag"] == TAG]
     assert (seen["opted_in"], seen["state"]) == (True, "none")
 
@@ -141,7 +140,7 @@ def test_opting_in_answers_with_the_shop_as_it_stands_then() -> None:
 def test_leaving_answers_that_it_is_gone() -> None:
     shop = live_shop()
     shop.run_until(at(3, "12:00:00"))
-    answer = shop.desk().leave(SHOP, TAG, {})
+    answer = shop.desk().leave(SHOP, TAG)
     [seen] = [each for each in answer["tags"] if each["tag"] == TAG]
     assert (seen["opted_in"], seen["state"], seen["reason"]) == (False, "none", "left")
     assert seen["valid_until"] is None
@@ -150,9 +149,9 @@ def test_leaving_answers_that_it_is_gone() -> None:
 def test_who_leaves_and_comes_back_on_one_day_is_shown_again_and_keeps_its_day() -> None:
     shop = live_shop()
     shop.run_until(at(3, "12:00:00"))
-    shop.desk().leave(SHOP, TAG, {})
+    shop.desk().leave(SHOP, TAG)
     shop.run_until(at(3, "13:00:00"))
-    shop.desk().opt_in(SHOP, TAG, {})
+    shop.desk().opt_in(SHOP, TAG)
     assert [(state, since) for state, _, since in shop.story(TAG)] == [
         ("live", at(3)),
         ("none", at(3, "12:00:00")),
@@ -183,34 +182,26 @@ def test_what_cannot_be_taken_on_is_refused(tag: str, refusal: type[Exception]) 
     shop = live_shop()
     before = shop.kept()
     with pytest.raises(refusal):
-        shop.desk().opt_in(SHOP, tag, {})
+        shop.desk().opt_in(SHOP, tag)
     assert shop.kept() == before
 
 
 @pytest.mark.parametrize(("tag", "refusal"), [("ships_today", NotOptedIn), ("nothing", NoSuchTag)])
 def test_what_was_not_taken_on_cannot_be_left(tag: str, refusal: type[Exception]) -> None:
     with pytest.raises(refusal):
-        live_shop().desk().leave(SHOP, tag, {})
+        live_shop().desk().leave(SHOP, tag)
 
 
 def test_nobody_grants_a_tag_by_hand() -> None:
     """No word that a person can say makes a tag shown that was not earned."""
     shop = TaggedShop()
     shop.days(0, 2, pickup_24h=BAD)
-    shop.desk().opt_in(SHOP, TAG, {})
+    shop.desk().opt_in(SHOP, TAG)
     shop.desk().ban(SHOP, "op", TAG, {"reason": "to lift it"})
     shop.run_until(at(5))
-    shop.desk().lift(SHOP, "op", TAG, {})
+    shop.desk().lift(SHOP, "op", TAG)
     shop.run_until(at(9))
     assert {state for state, _, _ in shop.story(TAG)} == {"banned", "none"}
-
-
-@pytest.mark.parametrize("body", [{"from": "2026-01-01"}, [], "now", None])
-def test_a_decision_without_choices_takes_none(body: Any) -> None:
-    shop = TaggedShop()
-    with pytest.raises(InvalidFields):
-        shop.desk().opt_in(SHOP, TAG, body)
-    assert shop.kept().tags.opt_ins == {}
 
 
 # ---------------------------------------------------------------- what an operator decides
@@ -224,7 +215,7 @@ def test_a_ban_says_who_took_it_why_and_who_gave_it_back() -> None:
         {"from": day(3).isoformat(), "reason": "brushing", "by": "ann", "lifted_by": None},
     ]
     shop.run_until(at(5, "12:00:00"))
-    shop.desk().lift(SHOP, "bob", TAG, {})
+    shop.desk().lift(SHOP, "bob", TAG)
     assert [(ban["by"], ban["lifted_by"]) for ban in look(shop)["bans"]] == [("ann", "bob")]
 
 
@@ -232,13 +223,13 @@ def test_a_banned_promise_cannot_be_taken_on_and_a_ban_is_lifted_once() -> None:
     shop = TaggedShop()
     shop.desk().ban(SHOP, "op", TAG, {"reason": "brushing"})
     with pytest.raises(TagIsBanned):
-        shop.desk().opt_in(SHOP, TAG, {})
+        shop.desk().opt_in(SHOP, TAG)
     with pytest.raises(AlreadyBanned):
         shop.desk().ban(SHOP, "op", TAG, {"reason": "again"})
     shop.run_until(at(2))
-    shop.desk().lift(SHOP, "op", TAG, {})
+    shop.desk().lift(SHOP, "op", TAG)
     with pytest.raises(NotBanned):
-        shop.desk().lift(SHOP, "op", TAG, {})
+        shop.desk().lift(SHOP, "op", TAG)
 
 
 def test_a_number_can_be_banned_too() -> None:
@@ -259,7 +250,7 @@ def test_a_measurement_that_comes_while_a_merchant_decides_is_not_lost() -> None
     shop = live_shop()
     shop.run_until(close_of(3))
     shop.hear(measured(3, pickup_24h=BAD))
-    shop.desk().leave(SHOP, TAG, {})
+    shop.desk().leave(SHOP, TAG)
     # suspended tags are hidden already: the close of the day makes it none
     assert look(shop)["state"] == "suspended"
     shop.run_until(at(6))

@@ -84,7 +84,8 @@ def test_files_say_what_they_are_and_for_how_long_a_browser_may_keep_them() -> N
 
 def test_the_marketplace_is_told_what_to_show_where_and_why() -> None:
     [action] = live_shop().stall.done.values()
-    assert (action.type, action.shop, action.key) == (ActionType.TAG_CHANGED, SHOP, f"{SHOP}/tag/{TAG}/1")
+    key = f"{SHOP}/tag/{TAG}/1/2026-11-07T16:00:00Z"
+    assert (action.type, action.shop, action.key) == (ActionType.TAG_CHANGED, SHOP, key)
     assert action.data == {
         "tag": TAG,
         "kind": "promise",
@@ -94,6 +95,7 @@ def test_the_marketplace_is_told_what_to_show_where_and_why() -> None:
         "text": {"zh": "24小时发", "en": "Ships within 24 hours"},
         "places": ["shop_home", "impression", "item"],
         "since": "2026-11-04T16:00:00Z",
+        "valid_until": "2026-11-07T16:00:00Z",
         "rule": "tags-standard-1",
         "reason": "earned",
         "revision": 1,
@@ -112,7 +114,7 @@ def test_a_tag_that_was_lost_is_hidden_everywhere_and_its_badge_stays_an_answer(
 def test_leaving_hides_it_everywhere_at_once() -> None:
     shop = live_shop()
     shop.run_until(at(3, "12:00:00"))
-    shop.desk().leave(SHOP, TAG, {})
+    shop.desk().leave(SHOP, TAG)
     shop.run()
     assert (shop.held(), shop.stall.shown()) == ({TAG: False}, {TAG: False})
 
@@ -447,15 +449,29 @@ def test_the_same_revision_goes_out_under_the_same_key_with_the_same_content_how
         shop.desk().set_profile(SHOP, {"name": f"Lotus {number}", "locale": "en"})
         shop.days(number, number, pickup_24h=(99, 100))
     assert shop.stall.calls > 50
-    assert list(shop.stall.done) == [f"{SHOP}/tag/{TAG}/1"]
+    assert all(key.startswith(f"{SHOP}/tag/{TAG}/1/") for key in shop.stall.done)
+
+
+def test_the_marketplace_is_told_anew_before_a_tag_runs_out_and_that_it_has_when_nobody_looks_any_more() -> None:
+    shop = live_shop()
+    shop.days(3, 6, pickup_24h=GOOD)
+    told = [action.data["valid_until"] for action in shop.stall.done.values()]
+    assert told == sorted(set(told))
+    assert told[-1] > told[0]
+    shop.asleep = True
+    shop.run_until(at(20))
+    assert shop.stall.shown() == {TAG: False}
+    calls = shop.stall.calls
+    shop.run_until(at(60))
+    assert shop.stall.calls == calls, "it is told once"
 
 
 def test_the_marketplace_gets_the_changed_tag_alone() -> None:
     shop = TaggedShop(tags=[TAG, "price_protection"])
     shop.days(0, 2, pickup_24h=GOOD, platform_help=(0, 500))
-    before = shop.stall.calls
     shop.days(3, 3, pickup_24h=BAD, platform_help=(0, 500))
-    assert shop.stall.calls == before + 1
+    revisions = {action.data["tag"]: action.data["revision"] for action in shop.stall.done.values()}
+    assert revisions == {TAG: 2, "price_protection": 1}
     assert shop.stall.shown() == {TAG: False, "price_protection": True}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -323,7 +324,7 @@ def test_a_shop_that_enrols_is_told_what_it_may_take_on() -> None:
 def test_a_tag_that_is_earned_waits_for_the_merchant() -> None:
     shop = TaggedShop()
     shop.days(0, 2, pickup_24h=GOOD)
-    shop.desk().opt_in(SHOP, "ships_24h", {})
+    shop.desk().opt_in(SHOP, "ships_24h")
     assert shop.state("ships_24h") == "eligible"
     shop.days(3, 3, pickup_24h=GOOD)
     assert shop.story("ships_24h") == [("eligible", "earned", at(3)), ("live", "earned", at(4))]
@@ -332,7 +333,7 @@ def test_a_tag_that_is_earned_waits_for_the_merchant() -> None:
 def test_leaving_hides_it_at_once_and_the_close_of_the_day_says_the_same() -> None:
     shop = live_shop()
     shop.run_until(at(3, "12:00:00"))
-    shop.desk().leave(SHOP, "ships_24h", {})
+    shop.desk().leave(SHOP, "ships_24h")
     assert shop.story("ships_24h")[1:] == [("none", "left", at(3, "12:00:00"))]
     shop.days(3, 4, pickup_24h=GOOD)
     assert shop.state("ships_24h") == "eligible"
@@ -342,7 +343,7 @@ def test_leaving_hides_it_at_once_and_the_close_of_the_day_says_the_same() -> No
 def test_a_merchant_who_left_is_not_shown_again_by_a_restated_day() -> None:
     shop = live_shop()
     shop.run_until(at(3, "12:00:00"))
-    shop.desk().leave(SHOP, "ships_24h", {})
+    shop.desk().leave(SHOP, "ships_24h")
     shop.hear(measured(2, 2, pickup_24h=(99, 100)))
     assert shop.state("ships_24h") == "none"
 
@@ -353,7 +354,7 @@ def test_a_ban_takes_it_at_once_and_whoever_was_banned_earns_it_anew() -> None:
     shop.desk().ban(SHOP, "op", "ships_24h", {"reason": "brushing"})
     assert shop.story("ships_24h")[1:] == [("banned", "banned", at(3, "12:00:00"))]
     shop.days(3, 5, pickup_24h=GOOD)
-    shop.desk().lift(SHOP, "op", "ships_24h", {})
+    shop.desk().lift(SHOP, "op", "ships_24h")
     assert shop.state("ships_24h") == "banned"
     shop.days(6, 7, pickup_24h=GOOD)
     assert [(state, since) for state, _, since in shop.story("ships_24h")[-2:]] == [("none", at(7)), ("live", at(8))]
@@ -364,7 +365,7 @@ def test_a_ban_that_is_lifted_on_the_same_day_moves_along_the_table() -> None:
     shop = live_shop()
     shop.run_until(at(3, "12:00:00"))
     shop.desk().ban(SHOP, "op", "ships_24h", {"reason": "by mistake"})
-    shop.desk().lift(SHOP, "op", "ships_24h", {})
+    shop.desk().lift(SHOP, "op", "ships_24h")
     moves = [(one.previous, one.state) for one in shop.changes("ships_24h")]
     assert ("banned", "live") not in moves
 
@@ -423,7 +424,7 @@ def test_a_merchant_can_leave_a_promise_on_the_day_its_rule_ends(in_force: UseRu
     shop.days(0, 9, pickup_24h=GOOD)
     shop.run_until(at(10, "12:00:00"))
     assert shop.state("kept") == "live"
-    shop.desk().leave(SHOP, "kept", {})
+    shop.desk().leave(SHOP, "kept")
     assert shop.state("kept") == "none"
 
 
@@ -494,7 +495,7 @@ def test_an_order_is_owed_it_when_it_is_heard_of_after_the_tag_was_gone(gone_by:
     shop.run_until(at(3, "12:00:00"))
     match gone_by:
         case "leaving":
-            shop.desk().leave(SHOP, "ships_24h", {})
+            shop.desk().leave(SHOP, "ships_24h")
         case "a ban":
             shop.desk().ban(SHOP, "op", "ships_24h", {"reason": "brushing"})
         case "closing":
@@ -573,7 +574,7 @@ def test_a_change_that_came_in_between_is_not_lost() -> None:
     shop = TaggedShop(tags=["ships_24h"])
     shop.days(0, 1, pickup_24h=GOOD)
     shop.run_until(close_of(2))
-    struck = Struck(1, lambda: shop.desk().opt_in(SHOP, "ships_today", {}))
+    struck = Struck(1, lambda: shop.desk().opt_in(SHOP, "ships_today"))
     shop.keeper(struck).take_in(measured(2, pickup_24h=GOOD))
     assert shop.state("ships_24h") == "live"
     assert set(shop.kept().tags.opt_ins) == {"ships_24h", "ships_today"}
@@ -582,10 +583,12 @@ def test_a_change_that_came_in_between_is_not_lost() -> None:
 def test_who_never_gets_through_is_called_again() -> None:
     shop = live_shop()
 
+    names = itertools.count()
+
     class Busy:
         def get(self, key: Key) -> Any:
             found = shop.table.get(key)
-            shop.desk().set_profile(SHOP, {"name": f"{shop.table.get(key)}"[:9], "locale": "zh"})
+            shop.desk().set_profile(SHOP, {"name": f"Lotus {next(names)}", "locale": "zh"})
             return found
 
         def write(self, put: Put) -> None:
@@ -615,9 +618,9 @@ def busy_shop() -> TaggedShop:
         shop.keeper().take_in(measured(place, 999, **counts))
         for tag in promises:
             if place % 7 == 6:
-                shop.desk().leave(SHOP, tag, {})
+                shop.desk().leave(SHOP, tag)
             if place % 7 == 0 and place:
-                shop.desk().opt_in(SHOP, tag, {})
+                shop.desk().opt_in(SHOP, tag)
         shop.pending.clear()
     return shop
 

@@ -34,10 +34,6 @@ class _Asked(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
-class NothingAsked(_Asked):
-    """A decision without choices."""
-
-
 class BanAsked(_Asked):
     reason: Text
 
@@ -79,24 +75,22 @@ class TagDesk:
             ],
         }
 
-    def opt_in(self, shop: str, tag: str, body: Any) -> dict[str, Any]:
+    def opt_in(self, shop: str, tag: str) -> dict[str, Any]:
         """Takes on a promise from the close of this day on.
 
         Raises ``NoSuchTag``, ``NotAPromise``, ``TagIsBanned``, ``AlreadyOptedIn`` or ``Transient``.
         """
-        read(NothingAsked, body)
 
         def edit(kept: Kept, now: datetime) -> Kept:
             return _with_tags(kept, facts.opted_in(kept.tags, self._definition(kept, tag), _day_of(kept, now)))
 
         return self._edit(shop, edit)
 
-    def leave(self, shop: str, tag: str, body: Any) -> dict[str, Any]:
+    def leave(self, shop: str, tag: str) -> dict[str, Any]:
         """Leaves a promise at once; orders that were promised it keep it.
 
         Raises ``NoSuchTag``, ``NotOptedIn`` or ``Transient``.
         """
-        read(NothingAsked, body)
 
         def edit(kept: Kept, now: datetime) -> Kept:
             self._known(kept, tag)
@@ -114,9 +108,8 @@ class TagDesk:
 
         return self._edit(shop, edit)
 
-    def lift(self, shop: str, author: str, tag: str, body: Any) -> dict[str, Any]:
+    def lift(self, shop: str, author: str, tag: str) -> dict[str, Any]:
         """Lifts a ban: the tag has to be earned anew. Raises ``NoSuchTag``, ``NotBanned`` or ``Transient``."""
-        read(NothingAsked, body)
 
         def edit(kept: Kept, now: datetime) -> Kept:
             self._known(kept, tag)
@@ -127,7 +120,13 @@ class TagDesk:
     def set_profile(self, shop: str, body: Any) -> dict[str, Any]:
         """Raises ``InvalidFields`` or ``Transient``."""
         asked = read(ProfileAsked, body)
-        return self._edit(shop, lambda kept, _: kept._replace(name=asked.name, locale=asked.locale))
+        wanted = (asked.name, asked.locale)
+        return self._edit(
+            shop,
+            lambda kept, _: (
+                kept if (kept.name, kept.locale) == wanted else kept._replace(name=wanted[0], locale=wanted[1])
+            ),
+        )
 
     # ------------------------------------------------------------ answers
 

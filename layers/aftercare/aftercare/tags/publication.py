@@ -16,7 +16,7 @@ from aftercare.kernel.errors import Transient
 from aftercare.kernel.ports import Action, ActionStatus, ActionType, Clock, Marketplace, Objects
 from aftercare.kernel.records import RecordWriter
 from aftercare.kernel.table import Key, Table, WriteRefused
-from aftercare.kernel.times import to_text
+from aftercare.kernel.times import from_text, to_text
 from aftercare.tags import keys, store
 from aftercare.tags.model.public import ShopView, Showcase, TagView, view_of
 from aftercare.tags.model.states import SHOWN
@@ -31,7 +31,8 @@ RENEWED_BEFORE = timedelta(days=1)
 CLAIMED_FOR = timedelta(minutes=3)
 """Longer than the function may run: who has not come back by then was killed."""
 FIRST_RETRY, LAST_RETRY = timedelta(minutes=1), timedelta(hours=1)
-Sent = Mapping[str, int]
+Sent = Mapping[str, str]
+"""By tag a mark of what went out, on channels where tags go one by one."""
 
 
 class BeingPublished(Transient):
@@ -39,7 +40,7 @@ class BeingPublished(Transient):
 
 
 class Published(NamedTuple):
-    """``sent`` is, by tag, the revision that went out; ``expires`` is when what stands there now runs out."""
+    """``sent`` marks, by tag, what went out; ``expires`` is when what stands there now runs out."""
 
     sent: Sent
     expires: datetime | None
@@ -49,7 +50,7 @@ class Publisher(Protocol):
     """A channel."""
 
     def has_news(self, view: ShopView, sent: Sent) -> bool:
-        """Whether there may be anything to publish; ``sent`` is, by tag, the revision that went out before."""
+        """Whether there may be anything to publish; ``sent`` marks, by tag, what went out before."""
 
     def publish(self, view: ShopView, sent: Sent) -> Published:
         """Publishes the view. Raises ``Transient`` when the channel cannot be reached."""
@@ -83,10 +84,14 @@ class TagPublication:
         failed: list[Exception] = []
         for each in known:
             was = store.read_channel(shop, each, found.get(keys.channel_key(shop, each)))
-            if not _is_due(was.channel, item.version, now) or not self._channels[each].has_news(view, was.channel.sent):
+            if not _is_due(was.channel, item.version, now):
                 continue
             try:
-                self._publish(view, item.version, each, was)
+                if self._channels[each].has_news(view, was.channel.sent):
+                    self._publish(view, item.version, each, was)
+                elif was.stored is not None and was.stored.due_at is not None and was.stored.due_at <= now:
+                    # nobody has looked at the tags since: it is woken once more when they run out
+                    self._write(shop, each, was, was.channel, next_time(was.channel, now))
             except BeingPublished:
                 # the others need not wait for it
                 busy.append(each)
@@ -160,43 +165,77 @@ class PublicFiles:
 
 
 class MarketplaceTags:
-    """The shop's own marketplace, where there is a way to it and it takes tags from us."""
+    """The shop's own marketplace, where there is a way to it and it takes tags from us.
+
+    What it was told runs out as what is public does: it is told anew before, and that the tag is gone if nobody looked.
+    """
 
     def __init__(self, marketplace: Callable[[str], Marketplace | None], wording: TagWording) -> None:
         self._marketplace = marketplace
         self._wording = wording
 
     def has_news(self, view: ShopView, sent: Sent) -> bool:
-        return any(sent.get(tag.definition.id, 0) < tag.revision for tag in view.tags)
+        return any(_is_news(view, tag, sent) for tag in view.tags)
 
     def publish(self, view: ShopView, sent: Sent) -> Published:
         """What nobody takes counts as sent."""
         marketplace = self._marketplace(view.shop)
         takes_tags = marketplace is not None and ActionType.TAG_CHANGED in marketplace.capabilities.actions
+        marks = dict(sent)
         for tag in view.tags:
-            if marketplace is not None and takes_tags and sent.get(tag.definition.id, 0) < tag.revision:
+            if not _is_news(view, tag, sent):
+                continue
+            if marketplace is not None and takes_tags:
                 outcome = marketplace.act(self._action(view, tag))
                 if outcome.status is ActionStatus.AMBIGUOUS:
                     raise Transient(f"the marketplace of {view.shop} does not answer")
-        return Published({tag.definition.id: tag.revision for tag in view.tags}, None)
+            marks[tag.definition.id] = _mark(view, tag)
+        ends = (end for mark in marks.values() if takes_tags and (end := _end_of(mark)) is not None)
+        return Published(marks, min(ends, default=None))
 
     def _action(self, view: ShopView, tag: TagView) -> Action:
         words = self._wording.words(tag.definition, tag.value)
         return Action(
             type=ActionType.TAG_CHANGED,
-            key=f"{view.shop}/tag/{tag.definition.id}/{tag.revision}",
+            key=f"{view.shop}/tag/{tag.definition.id}/{_mark(view, tag)}",
             shop=view.shop,
             data={
                 "tag": tag.definition.id,
                 "kind": tag.definition.kind,
-                "shown": tag.state in SHOWN,
+                "shown": _is_shown(view, tag),
                 "state": tag.state.value,
                 "value": tag.value,
                 "text": {"zh": words.zh, "en": words.en},
                 "places": list(tag.definition.places),
                 "since": to_text(tag.since),
+                "valid_until": None if tag.valid_until is None else to_text(tag.valid_until),
                 "rule": tag.rule,
                 "reason": tag.reason,
                 "revision": tag.revision,
             },
         )
+
+
+def _is_shown(view: ShopView, tag: TagView) -> bool:
+    return tag.state in SHOWN and (tag.valid_until is None or view.seen_at < tag.valid_until)
+
+
+def _mark(view: ShopView, tag: TagView) -> str:
+    """What a marketplace is told of a tag: its revision, and until when it is shown; ``-`` where it is not."""
+    end = to_text(tag.valid_until) if _is_shown(view, tag) and tag.valid_until else "-"
+    return f"{tag.revision}/{end}"
+
+
+def _end_of(mark: str) -> datetime | None:
+    end = mark.partition("/")[2]
+    return None if end == "-" else from_text(end)
+
+
+def _is_news(view: ShopView, tag: TagView, sent: Sent) -> bool:
+    known, now = sent.get(tag.definition.id), _mark(view, tag)
+    if known is None or known == now:
+        return known is None
+    end = _end_of(known)
+    is_same = known.partition("/")[0] == now.partition("/")[0] and _is_shown(view, tag)
+    # a longer validity alone is told when the one that was told runs out
+    return not (is_same and end is not None and view.seen_at < end - RENEWED_BEFORE)

@@ -62,12 +62,12 @@ def write_shop(
 
 
 class Channel(NamedTuple):
-    """What stands on a channel: of which version of the shop, and by tag the revision that was sent where tags go one
-    by one. ``failures`` counts attempts in a row that came to nothing; ``expires`` is when what stands there runs out;
+    """What stands on a channel: of which version of the shop, and by tag a mark of what was sent where tags go one by
+    one. ``failures`` counts attempts in a row that came to nothing; ``expires`` is when what stands there runs out;
     ``claimed_until``: so long nobody else publishes there."""
 
     version: int = 0
-    sent: Mapping[str, int] = {}
+    sent: Mapping[str, str] = {}
     failures: int = 0
     expires: datetime | None = None
     claimed_until: datetime | None = None
@@ -106,4 +106,4 @@ def write_promised(writer: RecordWriter, shop: str, order_id: str, said: Iterabl
     return writer.put(keys.promised_key(shop, order_id), None, change, expires)
 
 
-_channel = compact.row(Channel, None, compact.mapping(str, int), None, compact.moment, compact.moment)
+_channel = compact.row(Channel, None, compact.mapping(str, str), None, compact.moment, compact.moment)
