@@ -41,6 +41,7 @@ def tag(id_: str = "ships_24h", **changed: Any) -> TagView:
         state=State.LIVE,
         value=None,
         since=SINCE,
+        shown_since=SINCE,
         valid_until=NOW + timedelta(days=2),
         rule=RULES.id,
         reason="earned",

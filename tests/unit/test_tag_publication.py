@@ -64,7 +64,7 @@ def test_a_tag_that_is_shown_has_a_page_data_badges_and_the_marketplaces_word() 
     shown = shop.public()[TAG]
     assert (shown["held"], shown["since"], shown["valid_until"]) == (
         True,
-        "2026-11-04T16:00:00Z",
+        "2026-11-04T19:00:00Z",
         "2026-11-07T16:00:00Z",
     )
     assert (shown["rule_version"], shown["evidence"]["n"], shown["evidence"]["value"]) == (
@@ -464,6 +464,35 @@ def test_the_marketplace_is_told_anew_before_a_tag_runs_out_and_that_it_has_when
     calls = shop.stall.calls
     shop.run_until(at(60))
     assert shop.stall.calls == calls, "it is told once"
+
+
+def test_a_marketplace_that_was_told_that_a_tag_ran_out_hears_when_somebody_looks_again() -> None:
+    shop = live_shop()
+    shop.asleep = True
+    shop.run_until(at(8))
+    assert shop.stall.shown() == {TAG: False}
+    shop.asleep = False
+    shop.days(3, 9, pickup_24h=GOOD)
+    shop.run_until(at(12))
+    assert shop.stall.shown() == {TAG: True}
+
+
+def test_what_the_public_reads_does_not_tell_of_a_warning() -> None:
+    shop = live_shop()
+    before = shop.public()[TAG]
+    shop.days(3, 3, pickup_24h=(88, 100))
+    assert shop.state(TAG) == "at_risk"
+    assert (shop.public()[TAG]["held"], shop.public()[TAG]["since"]) == (True, before["since"])
+
+
+def test_the_badge_of_a_hidden_tag_is_renewed_before_the_bucket_forgets_it() -> None:
+    shop = live_shop()
+    shop.days(3, 3, pickup_24h=BAD)
+    for _ in range(6):
+        puts = shop.bucket.puts
+        shop.run_until(shop.clock.time + timedelta(days=6))
+        assert shop.bucket.puts > puts
+    assert shop.held() == {TAG: False}
 
 
 def test_the_marketplace_gets_the_changed_tag_alone() -> None:

@@ -76,7 +76,7 @@ def _public(tag: TagView) -> PublicTag:
         reason=tag.reason if held is None else None,
         value=value,
         unit=unit,
-        since=tag.since,
+        since=tag.shown_since,
         valid_until=tag.valid_until,
         rule_version=tag.rule,
         evidence=None if tag.evidence is None else _evidence(definition, tag.evidence),

@@ -26,8 +26,12 @@ from aftercare.tags.store import Channel, ChannelItem
 FILES, MARKETPLACE = "files", "marketplace"
 FRESH_FOR = timedelta(minutes=5)
 """So long a browser or a cache may show a file without asking again."""
-RENEWED_BEFORE = timedelta(days=1)
-"""So long before it runs out what is published is renewed."""
+RENEWED_BEFORE = timedelta(hours=18)
+"""So long before it runs out what is published is renewed: after that day's look at the tags, in the morning."""
+LOOKED_AGAIN = timedelta(days=1)
+"""Nothing is said when a tag that ran out is looked at again: its channels ask for it."""
+KEPT_ALIVE = timedelta(days=5)
+"""The bucket forgets files after a week; a badge that is hidden is embedded all the same."""
 CLAIMED_FOR = timedelta(minutes=3)
 """Longer than the function may run: who has not come back by then was killed."""
 FIRST_RETRY, LAST_RETRY = timedelta(minutes=1), timedelta(hours=1)
@@ -91,7 +95,9 @@ class TagPublication:
                     self._publish(view, item.version, each, was)
                 elif was.stored is not None and was.stored.due_at is not None and was.stored.due_at <= now:
                     # nobody has looked at the tags since: it is woken once more when they run out
-                    self._write(shop, each, was, was.channel, next_time(was.channel, now))
+                    ends = was.channel.expires is not None and was.channel.expires > now
+                    after = was.channel if ends else was.channel._replace(expires=None)
+                    self._write(shop, each, was, after, next_time(after, now))
             except BeingPublished:
                 # the others need not wait for it
                 busy.append(each)
@@ -159,9 +165,12 @@ class PublicFiles:
         for path, file in self._showcase.files(view).items():
             self._objects.put(path, file.body, file.content_type, int(FRESH_FOR.total_seconds()))
         ends = [tag.valid_until for tag in view.tags if tag.valid_until is not None]
-        # nothing is said when a tag that ran out is checked again: it is looked for day by day
-        again = view.seen_at + RENEWED_BEFORE if ends else None
+        again = view.seen_at + (LOOKED_AGAIN if ends else KEPT_ALIVE)
         return Published(sent, min((end for end in ends if end > view.seen_at), default=again))
+
+
+OVER = "/over"
+"""Ends the mark of a tag that ran out."""
 
 
 class MarketplaceTags:
@@ -175,7 +184,8 @@ class MarketplaceTags:
         self._wording = wording
 
     def has_news(self, view: ShopView, sent: Sent) -> bool:
-        return any(_is_news(view, tag, sent) for tag in view.tags)
+        # of a tag that ran out nothing is said when it is looked at again: it is asked for every day
+        return any(_is_news(view, tag, sent) for tag in view.tags) or any(mark.endswith(OVER) for mark in sent.values())
 
     def publish(self, view: ShopView, sent: Sent) -> Published:
         """What nobody takes counts as sent."""
@@ -190,8 +200,10 @@ class MarketplaceTags:
                 if outcome.status is ActionStatus.AMBIGUOUS:
                     raise Transient(f"the marketplace of {view.shop} does not answer")
             marks[tag.definition.id] = _mark(view, tag)
-        ends = (end for mark in marks.values() if takes_tags and (end := _end_of(mark)) is not None)
-        return Published(marks, min(ends, default=None))
+        ends = [end for mark in marks.values() if (end := _end_of(mark)) is not None]
+        if any(mark.endswith(OVER) for mark in marks.values()):
+            ends.append(view.seen_at + LOOKED_AGAIN)
+        return Published(marks, min(ends, default=None) if takes_tags else None)
 
     def _action(self, view: ShopView, tag: TagView) -> Action:
         words = self._wording.words(tag.definition, tag.value)
@@ -222,13 +234,15 @@ def _is_shown(view: ShopView, tag: TagView) -> bool:
 
 def _mark(view: ShopView, tag: TagView) -> str:
     """What a marketplace is told of a tag: its revision, and until when it is shown; ``-`` where it is not."""
-    end = to_text(tag.valid_until) if _is_shown(view, tag) and tag.valid_until else "-"
-    return f"{tag.revision}/{end}"
+    if tag.state not in SHOWN or tag.valid_until is None:
+        return f"{tag.revision}/-"
+    return f"{tag.revision}/{to_text(tag.valid_until)}{'' if _is_shown(view, tag) else OVER}"
 
 
 def _end_of(mark: str) -> datetime | None:
+    """Until when the tag is shown by what was told."""
     end = mark.partition("/")[2]
-    return None if end == "-" else from_text(end)
+    return None if end == "-" or end.endswith(OVER) else from_text(end)
 
 
 def _is_news(view: ShopView, tag: TagView, sent: Sent) -> bool:

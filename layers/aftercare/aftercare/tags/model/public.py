@@ -11,19 +11,21 @@ from aftercare.events.vocabulary import Interval, Window
 from aftercare.kernel.days import start_of
 from aftercare.kernel.statistics import wilson
 from aftercare.rulepacks.tags import TagDefinition, TagRules, tag_pack
-from aftercare.tags.model.kept import Kept
+from aftercare.tags.model.kept import Kept, Shown
 from aftercare.tags.model.shop import ONE_DAY
 from aftercare.tags.model.shop import Evidence as Counted
 from aftercare.tags.model.states import SHOWN, State
 
 
 class TagView(NamedTuple):
-    """A tag that the shop has, or once had. ``valid_until`` is exclusive; ``rule`` names the pack that decided."""
+    """A tag that the shop has, or once had. ``shown_since`` is from when on buyers have seen it, by the clock, whatever
+    its state was called; ``valid_until`` is exclusive; ``rule`` names the pack that decided."""
 
     definition: TagDefinition
     state: State
     value: str | None
     since: datetime
+    shown_since: datetime | None
     valid_until: datetime | None
     rule: str
     reason: str
@@ -75,6 +77,7 @@ def view_of(shop: str, kept: Kept, now: datetime) -> ShopView:
                 state=said.state,
                 value=said.value,
                 since=said.since,
+                shown_since=_shown_since(kept.shown[definition.id]) if is_shown else None,
                 valid_until=start_of(history.valid_until, zone) if is_shown and history.valid_until else None,
                 rule=said.pack,
                 reason=said.reason.value,
@@ -85,6 +88,15 @@ def view_of(shop: str, kept: Kept, now: datetime) -> ShopView:
     checked = kept.tags.decided_to
     checked_at = now if checked is None else start_of(checked + ONE_DAY, zone)
     return ShopView(shop, kept.name, zone, kept.locale, checked_at, now, tuple(tags))
+
+
+def _shown_since(spans: tuple[Shown, ...]) -> datetime:
+    """The beginning of the last stretch without a gap: a new pack begins a new span, not a new stretch."""
+    since = spans[-1].since
+    for span in reversed(spans):
+        if span.until is None or span.until == since:
+            since = span.since
+    return since
 
 
 def definitions(kept: Kept, rules: TagRules) -> list[TagDefinition]:
