@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from functools import cache, lru_cache
 from itertools import chain
@@ -254,8 +254,12 @@ def receive(queue_name: str, limit: int) -> list[Record]:
 
 
 def delete(queue_name: str, receipt_handles: Sequence[str]) -> None:
+    from moto.sqs.exceptions import ReceiptHandleIsInvalid
+
     for receipt_handle in receipt_handles:
-        _queue(queue_name).delete_message(receipt_handle)
+        # AWS takes the handle of a message that was moved away meanwhile, and deletes nothing
+        with suppress(ReceiptHandleIsInvalid):
+            _queue(queue_name).delete_message(receipt_handle)
 
 
 def bodies(queue_name: str) -> list[str]:

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from aftercare.aws.table import DynamoTable
 from aftercare.kernel.ports import Http
+from aftercare.kernel.table import Table
 from aftercare.kernel.times import to_text
 from aftercare.negotiation import keys, store
 from aftercare.negotiation.model.cases import Case
@@ -26,6 +26,7 @@ from sandbox.cloud import Published, Sandbox
 from sandbox.faults import Killed, Moment
 from sandbox.functions import Invocation
 from sandbox.http_gateway import HttpResponse
+from sandbox.services import Backend
 from sandbox.shops import Shop, register
 from sandbox.template import TEMPLATE
 from sandbox.twins.books import Books
@@ -204,8 +205,8 @@ class Town:
         return [each["Key"] for each in self.sandbox.client("s3").list_objects_v2(Bucket=bucket).get("Contents", ())]
 
     @property
-    def table(self) -> DynamoTable:
-        return DynamoTable(self.sandbox.client("dynamodb"), self.sandbox.table_name("NegotiationTable"))
+    def table(self) -> Table:
+        return self.sandbox.table("NegotiationTable")
 
     def order(self, order_id: str) -> Order:
         return store.read_order(SHOP, order_id, self.table.get(keys.order_key(SHOP, order_id))).order
@@ -237,16 +238,16 @@ class Town:
 
 
 @contextmanager
-def town(*, template: Path = TEMPLATE) -> Iterator[Town]:
-    """The functions' HTTP goes to the twin in this process, without sockets."""
+def town(*, template: Path = TEMPLATE, backend: Backend = "moto", **changed: Any) -> Iterator[Town]:
+    """The functions' HTTP goes to the twin in this process, without sockets; ``changed`` is other about the shop."""
     twins: list[StandardTwin] = []
 
     def http() -> Http:
         return twins[0]
 
-    with Sandbox(START, template=template, http=http) as sandbox:
+    with Sandbox(START, template=template, http=http, backend=backend) as sandbox:
         twins.append(StandardTwin(sandbox.clock, pass_time=sandbox.clock.advance))
-        yield settled_in(sandbox, twins[0], lotus(), "http://127.0.0.1:1")
+        yield settled_in(sandbox, twins[0], lotus(**changed), "http://127.0.0.1:1")
 
 
 def settled_in(sandbox: Sandbox, twin: StandardTwin, shop: Shop, base: str) -> Town:

@@ -10,13 +10,13 @@ from itertools import count
 from typing import Any, NamedTuple
 
 import pytest
-from flows import SHOP, START, Town, lotus, settled_in
+from flows import SHOP, Town
+from flows import town as a_town
 
-from aftercare.kernel.ports import Http
 from aftercare.kernel.times import from_text, to_text
 from sandbox.cloud import Sandbox
 from sandbox.faults import Killed, Moment
-from sandbox.twins.standard import Fault, StandardTwin
+from sandbox.twins.standard import Fault
 
 FUNCTIONS = ("service_tags", "tag_publication")
 TAG = "freight_insurance"
@@ -26,26 +26,13 @@ SOME_HOURS = timedelta(hours=2)
 """Longer than a marketplace that is down waits for its next try."""
 
 
-@contextmanager
-def quick_town(**changed: Any) -> Iterator[Town]:
-    """On tables and queues in memory."""
-    twins: list[StandardTwin] = []
-
-    def http() -> Http:
-        return twins[0]
-
-    with Sandbox(START, http=http, backend="memory") as sandbox:
-        twins.append(StandardTwin(sandbox.clock, pass_time=sandbox.clock.advance))
-        yield settled_in(sandbox, twins[0], lotus(**changed), "http://127.0.0.1:1")
-
-
 # ---------------------------------------------------------------- a promise reaches the parcel
 # These come first: the shop below stays open until the last test of this file.
 
 
 def test_an_order_that_saw_ships_within_24_hours_is_due_by_then_though_the_shop_left() -> None:
     """From good days through the badge to the parcel's deadline, and to the anomaly when it is missed."""
-    with quick_town(tags=["ships_24h"]) as town:
+    with a_town(backend="memory", tags=["ships_24h"]) as town:
         for number in range(3):
             for order_id in (f"G{number}a", f"G{number}b"):
                 town.pay(order_id, paid_at=to_text(town.sandbox.clock.now()))
@@ -82,7 +69,7 @@ def test_an_order_that_saw_ships_within_24_hours_is_due_by_then_though_the_shop_
 
 
 def test_a_shop_with_markup_in_its_name_ends_no_element_in_what_the_public_reads() -> None:
-    with quick_town(name="</script><script>alert(1)</script>", tags=[TAG]) as town:
+    with a_town(backend="memory", name="</script><script>alert(1)</script>", tags=[TAG]) as town:
         town.say("service.enrolled", {"service": TAG, "active": True, "since": to_text(town.sandbox.clock.now())})
         town.wait(A_DAY)
         assert held(town) == {TAG: True}
@@ -100,7 +87,7 @@ def test_a_shop_with_markup_in_its_name_ends_no_element_in_what_the_public_reads
 @pytest.fixture(scope="module")
 def insured() -> Iterator[Town]:
     """A shop that is enrolled in freight insurance."""
-    with quick_town() as town:
+    with a_town(backend="memory") as town:
         enrolled = {"service": TAG, "active": True, "since": to_text(town.sandbox.clock.now())}
         town.say("service.enrolled", enrolled)
         town.wait(A_DAY)

@@ -174,7 +174,8 @@ def decidable_day(kept: Kept, now: datetime) -> date:
     """The latest day whose close can be decided: one whose measures have come, or for which none will."""
     local = now.astimezone(ZoneInfo(kept.tags.zone))
     yesterday = local.date() - ONE_DAY
-    is_known = yesterday in kept.tags.days or local.time() >= LOOKED_AT
+    # a week is scored once its days are counted
+    is_known = yesterday in kept.tags.days or yesterday in kept.tags.scores or local.time() >= LOOKED_AT
     day = yesterday if is_known else yesterday - ONE_DAY
     return max(day, kept.tags.decided_to or day)
 
