@@ -38,7 +38,7 @@ shops: setup ## the shops of the sandbox
 	@$(BIN)/python -m sandbox shops
 
 test: setup ## the tests
-	$(BIN)/pytest -n 2
+	$(BIN)/pytest -n 2 --dist worksteal
 
 proof: setup ## the long checks, on real orders where they are at hand
 	$(BIN)/pytest -m proof
