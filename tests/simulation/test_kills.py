@@ -38,6 +38,7 @@ FUNCTIONS = (
     "refund_settlement",
     "shipment_watch",
     "fact_ledger",
+    "service_tags",
     "score_rows",
     "event_relay",
     "buyer_notice",

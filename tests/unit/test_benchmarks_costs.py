@@ -73,6 +73,7 @@ def order_paid(*more: Heard, written: int = 1) -> Played:
             translated(call("PutItem", write_units=1), call("PutEvents", service="events")),
             queued("shipment_watch", {"detail-type": "OrderPaid"}, calls=[]),
             queued("fact_ledger", {"detail-type": "OrderPaid"}, calls=[]),
+            queued("service_tags", {"detail-type": "OrderPaid"}, calls=[]),
             counted(),
             queued("refund_negotiation", {"detail-type": "OrderPaid"}, calls=put),
             *more,
@@ -141,11 +142,11 @@ def test_dollars_add_up_by_the_prices_of_the_file(tmp_path: Path) -> None:
     memory_mb = dict.fromkeys({heard.function for heard in played.heard}, 512)
     cost = cost_of(played, read_prices(file), memory_mb | {"webhook_intake": 1024, "notification_translate": 1024})
     units = 3 * 1 + Decimal("1.5") * 10
-    # half a gigabyte: a negotiation with one call, a notice with a call and a reply, and three that call nobody
-    small = (Decimal("0.030") + Decimal("0.330") + 3 * Decimal("0.010")) / 2
+    # half a gigabyte: a negotiation with one call, a notice with a call and a reply, and four that call nobody
+    small = (Decimal("0.030") + Decimal("0.330") + 4 * Decimal("0.010")) / 2
     seconds = Decimal("0.030") + Decimal("0.050") + small
-    assert cost.dollars_a_million == units + 100 + 4 * 3 * 1000 + 10000 + 7 * 100000 + seconds * 1000000
-    assert (cost.write_units, cost.read_units, cost.events, cost.messages) == (3, 1.5, 1, 4)
+    assert cost.dollars_a_million == units + 100 + 5 * 3 * 1000 + 10000 + 8 * 100000 + seconds * 1000000
+    assert (cost.write_units, cost.read_units, cost.events, cost.messages) == (3, 1.5, 1, 5)
 
 
 def test_a_price_that_is_missing_is_an_error(tmp_path: Path) -> None:
