@@ -104,8 +104,8 @@ def test_a_shop_of_which_nothing_was_ever_told_has_no_weeks(monkeypatch: pytest.
     assert api("GET", "scores/weeks") == (200, {"weeks": []})
     assert api("GET", "scores/items") == (200, {"items": []})
     assert api("GET", "scores/weeks/2026-W45").problem == (404, "no-such-week")
-    assert api("GET", "scores/provisional").problem == (404, "no-such-week")
-    assert api("GET", "scores/registration").problem == (404, "no-such-week")
+    assert api("GET", "scores/provisional").problem == (404, "nothing-on-record")
+    assert api("GET", "scores/registration").problem == (404, "nothing-on-record")
 
 
 def test_the_card_of_a_week_is_the_score_that_was_published(shop: CountedShop, api: Api) -> None:
@@ -326,6 +326,15 @@ def test_a_registration_that_was_seen_is_changed_and_one_that_was_not_is_refused
     assert answer.status == 200
     assert (shop.state().zone, shop.state().pack, shop.state().category) == ("Asia/Shanghai", "taobao", "apparel")
     assert api("POST", "operate/scores/register", wanted).problem == (409, "registration-changed")
+
+
+def test_a_count_that_is_due_stays_due_through_a_registration(shop: CountedShop, api: Api) -> None:
+    shop.hear(paid(at(0)))
+    shop.sleep_until(at(1, "12:00:00"))
+    version = api("GET", "scores/registration").json["version"]
+    wanted = {"version": version, "zone": "UTC", "pack": "standard", "category": None, "shop_class": "flagship"}
+    assert api("POST", "operate/scores/register", wanted).status == 200
+    assert shop.armed_for() == at(0, "03:00:00")
 
 
 @pytest.mark.parametrize(("changed", "field"), [({"zone": "Moon/Sea"}, "zone"), ({"pack": "ebay"}, "pack")])

@@ -229,3 +229,16 @@ def test_the_page_defines_the_standard_packs_metrics_as_the_pack_does() -> None:
         for each in STANDARD.metrics
     ]
     assert rows == expected
+
+
+DAILY = {"metric": "reply_3min", "standard": "0.8", "least": 5, "warn_at_hour": 17}
+
+
+@pytest.mark.parametrize(
+    "daily",
+    [[DAILY, {**DAILY, "metric": "chat_satisfaction", "warn_at_hour": 18}], [{**DAILY, "warn_at_hour": 24}]],
+    ids=["two hours", "an hour that no clock shows"],
+)
+def test_daily_standards_are_looked_at_once_a_day_at_an_hour_of_the_day(daily: list[dict[str, object]]) -> None:
+    with pytest.raises(ValueError, match="warn_at_hour"):
+        standard(daily=daily)

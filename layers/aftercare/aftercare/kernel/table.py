@@ -6,7 +6,7 @@ Most are named tuples: every function loads them, and making a dataclass takes s
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
@@ -154,3 +154,14 @@ class Table(Protocol):
         """All or nothing; raises ``TransactionRefused``. At least one of them is no ``Check``."""
 
     def query(self, query: Query) -> Page: ...
+
+
+def every(table: Table, query: Query) -> list[tuple[Key, Item]]:
+    """All items of a query with their keys, page after page."""
+    found: list[tuple[Key, Item]] = []
+    while True:
+        page = table.query(query)
+        found += zip(page.keys, page.items, strict=True)
+        if page.next is None:
+            return found
+        query = replace(query, after=page.next)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
 from aftercare.kernel import compact
 from aftercare.kernel.ports import Clock
-from aftercare.kernel.table import Absent, Key, Put, Query, Table, WriteRefused
+from aftercare.kernel.table import Absent, Key, Put, Query, Table, WriteRefused, every
 from aftercare.rulepacks.scores import ScoreRules
 from aftercare.scores import keys
 from aftercare.scores.model.basis import Basis
@@ -59,13 +58,7 @@ class CategoryBars:
 
     def _samples(self, pack: str, category: str, end: date) -> list[tuple[Measure, ...]]:
         query = Query(partition=keys.sample_key(pack, category, end, "").partition, limit=PAGE)
-        samples: list[tuple[Measure, ...]] = []
-        while True:
-            page = self._table.query(query)
-            samples += [_read_measures(json.loads(str(item["state"]))) for item in page.items]
-            if page.next is None:
-                return samples
-            query = replace(query, after=page.next)
+        return [_read_measures(json.loads(str(item["state"]))) for _, item in every(self._table, query)]
 
     def _put(self, key: Key, state: str, kept: timedelta) -> dict[str, Any]:
         put = Put(key, {"state": state, EXPIRES_AT: _epoch(self._clock.now() + kept)}, (Absent(),))

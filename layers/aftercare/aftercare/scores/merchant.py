@@ -10,7 +10,6 @@ import base64
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import date, timedelta
 from functools import partial
 from typing import Annotated, Any, Literal
@@ -23,8 +22,9 @@ from aftercare.kernel.fields import FieldError, InvalidFields, read
 from aftercare.kernel.ids import Id
 from aftercare.kernel.ports import Clock
 from aftercare.kernel.records import RecordWriter
-from aftercare.kernel.table import PARTITION, SORT, VERSION, Item, Key, Query, Table, WriteRefused
+from aftercare.kernel.table import PARTITION, SORT, VERSION, Table, WriteRefused, every
 from aftercare.kernel.times import local_day, to_text
+from aftercare.rulepacks.loader import FALLBACK_MARKETPLACE
 from aftercare.rulepacks.scores import definitions, score_packs, score_rules
 from aftercare.scores import keys, store
 from aftercare.scores.bars import CategoryBars
@@ -149,11 +149,11 @@ class ScoreDesk:
     def provisional(self, shop: str) -> dict[str, Any]:
         """The card if the week had ended with the last midnight, by the bar of the week that has; nothing is published.
 
-        Raises ``NoSuchWeek`` for a shop of which nothing was ever told.
+        Raises ``NothingOnRecord`` for a shop of which nothing was ever told.
         """
         item = self._shop(shop)
         if item is None:
-            raise NoSuchWeek("nothing was ever told of the shop")
+            raise NothingOnRecord("nothing was ever told of the shop")
         now = self._clock.now()
         end = local_day(now, item.state.zone)
         days = self._days_now(item.state, end)
@@ -175,7 +175,7 @@ class ScoreDesk:
             return {"items": []}
         end = local_day(self._clock.now(), item.state.zone)
         rules = score_rules(item.state.pack, start_of(end, item.state.zone))
-        index = rules.item_index or score_rules("standard", start_of(end, item.state.zone)).item_index
+        index = rules.item_index or score_rules(FALLBACK_MARKETPLACE, start_of(end, item.state.zone)).item_index
         counts: dict[str, Tally] = {}
         for number in range(1, rules.counting.window_days + 1):
             for each, tally in item_counts(self._rows(shop, end - number * A_DAY)).items():
@@ -217,14 +217,14 @@ class ScoreDesk:
         return {"cases": found, "cursor": None if page.next is None else _cursor_of(page.keys[-1].sort)}
 
     def _days(self, shop: str, first: date, last: date) -> dict[date, Summary]:
-        items = self._all(store.days_between(shop, first, last))
+        items = every(self._table, store.days_between(shop, first, last))
         return {day: store.read_day({"state": stored.state}) for day, stored in store.items_of(items)}
 
     def _days_now(self, state: ShopState, end: date) -> dict[date, Summary]:
         """The days before ``end``; those that are not counted yet, or were added to, are counted here."""
         first = end - DAYS_READ * A_DAY
         days = self._days(state.shop, first, end)
-        late = {keys.day_of(key) for key, _ in self._all(store.late_days(state.shop))}
+        late = {keys.day_of(key) for key, _ in every(self._table, store.late_days(state.shop))}
         open_days = {end - number * A_DAY for number in range(1, (end - max(state.counted_to, first)).days)}
         for day in sorted(late | open_days):
             if first <= day < end and store.are_rows_kept(day, self._clock.now()):
@@ -233,7 +233,7 @@ class ScoreDesk:
         return days
 
     def _rows(self, shop: str, day: date) -> list[Row]:
-        return store.read_rows_of(self._all(store.rows_of(shop, day)), day)
+        return store.read_rows_of(every(self._table, store.rows_of(shop, day)), day)
 
     # ------------------------------------------------------------ exclusions
 
@@ -291,10 +291,10 @@ class ScoreDesk:
     # ------------------------------------------------------------ registration
 
     def registration(self, shop: str) -> dict[str, Any]:
-        """Raises ``NoSuchWeek`` for a shop of which nothing was ever told."""
+        """Raises ``NothingOnRecord`` for a shop of which nothing was ever told."""
         item = self._shop(shop)
         if item is None:
-            raise NoSuchWeek("nothing was ever told of the shop")
+            raise NothingOnRecord("nothing was ever told of the shop")
         return _registration(item.state, item.stored.version)
 
     def register(self, shop: str, body: Any) -> dict[str, Any]:
@@ -310,7 +310,11 @@ class ScoreDesk:
         was = ShopState.entered(shop, now) if item is None else item.state
         state = was._replace(zone=asked.zone, pack=asked.pack, category=asked.category, shop_class=asked.shop_class)
         stored = None if item is None else item.stored
-        put = store.write_shop(self._writer, stored, state, next_closing(now, state.zone), now)
+        closing = next_closing(now, state.zone)
+        if stored is not None and stored.due_at is not None:
+            # a count that is due stays due
+            closing = min(stored.due_at, closing)
+        put = store.write_shop(self._writer, stored, state, closing, now)
         try:
             self._table.write(put)
         except WriteRefused as refused:
@@ -323,15 +327,6 @@ class ScoreDesk:
         key = keys.shop_key(shop)
         item = self._table.get(key)
         return None if item is None else store.read_shop(key, item)
-
-    def _all(self, query: Query) -> list[tuple[Key, Item]]:
-        found: list[tuple[Key, Item]] = []
-        while True:
-            page = self._table.query(query)
-            found += zip(page.keys, page.items, strict=True)
-            if page.next is None:
-                return found
-            query = replace(query, after=page.next)
 
 
 def _edited(record: RecordT, note: Note) -> RecordT:

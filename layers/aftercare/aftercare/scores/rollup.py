@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
@@ -21,7 +20,7 @@ from aftercare.kernel.envelope import EventData
 from aftercare.kernel.errors import Transient
 from aftercare.kernel.ports import Clock
 from aftercare.kernel.records import Change, RecordWriter, Stored
-from aftercare.kernel.table import VERSION, Item, Key, Query, Table, WriteRefused
+from aftercare.kernel.table import VERSION, Key, Table, WriteRefused, every
 from aftercare.kernel.times import local_day
 from aftercare.rulepacks.scores import DailyStandard, ScoreRules, definitions
 from aftercare.scores import keys, store
@@ -70,7 +69,7 @@ class ScoreRollup:
     def wake(self, key: Key) -> None:
         """Counts what can be counted of the shop by now. Raises ``Transient`` to be called again."""
         shop, now = keys.shop_of(key), self._clock.now()
-        found = dict(self._all(store.shop_with_late_days(shop)))
+        found = dict(every(self._table, store.shop_with_late_days(shop)))
         item = found.pop(key, None)
         if item is None:
             return
@@ -110,13 +109,13 @@ class ScoreRollup:
     # ------------------------------------------------------------ days
 
     def _read_days(self, shop: str, first: date, last: date) -> Days:
-        items = dict(store.items_of(self._all(store.days_between(shop, first, last))))
+        items = dict(store.items_of(every(self._table, store.days_between(shop, first, last))))
         return Days(items, {day: store.read_day({"state": stored.state}) for day, stored in items.items()})
 
     def _count(self, state: ShopState, touched: Iterable[date], days: Days) -> Days:
         summaries = dict(days.summaries)
         for day in touched:
-            rows = store.read_rows_of(self._all(store.rows_of(state.shop, day)), day)
+            rows = store.read_rows_of(every(self._table, store.rows_of(state.shop, day)), day)
             counted = summary(rows, definitions(state.pack, start_of(day, state.zone)).caps)
             if counted != summaries.get(day, {}):
                 was = days.items.get(day)
@@ -135,7 +134,7 @@ class ScoreRollup:
         asked = [standard for standard in standards if standard.warn_at_hour <= hour]
         if not asked:
             return None
-        rows = store.read_rows_of(self._all(store.chat_rows_of(state.shop, today)), today)
+        rows = store.read_rows_of(every(self._table, store.chat_rows_of(state.shop, today)), today)
         counted = {each.id: each for each in day_measures(summary(rows))}
         ends_at = start_of(today + A_DAY, state.zone)
         return [
@@ -156,7 +155,7 @@ class ScoreRollup:
     # ------------------------------------------------------------ weeks
 
     def _read_weeks(self, shop: str, since: date) -> dict[date, Stored]:
-        return dict(store.items_of(self._all(store.weeks_since(shop, since))))
+        return dict(store.items_of(every(self._table, store.weeks_since(shop, since))))
 
     def _score(
         self, state: ShopState, end: date, days: Days, weeks: Mapping[date, Stored], changed_from: date | None
@@ -235,15 +234,6 @@ class ScoreRollup:
             except WriteRefused:
                 # more was added meanwhile: the next count looks at it
                 continue
-
-    def _all(self, query: Query) -> list[tuple[Key, Item]]:
-        found: list[tuple[Key, Item]] = []
-        while True:
-            page = self._table.query(query)
-            found += zip(page.keys, page.items, strict=True)
-            if page.next is None:
-                return found
-            query = replace(query, after=page.next)
 
 
 def _rules(state: ShopState, end: date) -> ScoreRules:

@@ -181,6 +181,7 @@ class Counting(_Part):
     """How facts become cases: days before the end of the week, local hours, and seconds of an answer.
 
     Rounds asked from ``reply_from_hour`` to ``reply_to_hour`` count; ``refund_night_*`` is left out of a seller's time.
+    An order paid in the ``pickup_night_*`` waits for a carrier from its end on where a metric counts so.
     Orders paid at ``today_cutoff_hour`` or later are picked up "today" on the next day. A refund stays withdrawn for
     ``kept_days`` before it counts as kept, and such cases are looked for ``keep_window_days`` back.
     """
@@ -190,6 +191,8 @@ class Counting(_Part):
     reply_to_hour: Hour
     reply_within_seconds: Positive
     longest_reply_seconds: Positive
+    pickup_night_from_hour: Hour
+    pickup_night_to_hour: Hour
     refund_night_from_hour: Hour | None = None
     refund_night_to_hour: Hour | None = None
     today_cutoff_hour: Hour
@@ -204,7 +207,7 @@ class DailyStandard(_Part):
     metric: str
     standard: Exact
     least: Positive
-    warn_at_hour: Hour
+    warn_at_hour: Annotated[int, Field(strict=True, ge=0, le=23)]
 
 
 class ItemIndex(_Part):
@@ -282,6 +285,8 @@ class ScoreRules(RulePack):
         known = {dimension.id for dimension in self.dimensions}
         if unknown := sorted({metric.dimension for metric in self.metrics if metric.dimension} - known):
             raise ValueError(f"no dimension is named {', '.join(unknown)}")
+        if len({standard.warn_at_hour for standard in self.daily}) > 1:
+            raise ValueError("a shop is looked at once a day: the daily standards must have one warn_at_hour")
         if any(metric.by_peers for metric in self.metrics) and self.peers is None:
             raise ValueError("metrics by_peers need [peers]")
         for table in self.categories:

@@ -10,7 +10,7 @@ class NoSuchWeek(DomainError):
 
 
 class NothingOnRecord(DomainError):
-    """Nothing was ever told of that order, or of that chat session."""
+    """Nothing was ever told of that order, of that chat session, or of the shop."""
 
 
 class TooManyExclusions(DomainError):

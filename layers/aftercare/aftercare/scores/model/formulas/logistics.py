@@ -16,8 +16,6 @@ from aftercare.scores.model.records import CLEARED, RAISED, Anomaly, OrderRecord
 AT_THE_DOOR = frozenset({SignedBy.RECIPIENT, SignedBy.HOUSEHOLD})
 BREACHED = frozenset({AnomalyStage.BREACH.value, AnomalyStage.SERIOUS.value})
 A_DAY = timedelta(hours=24)
-PICKUPS_BEGIN, PICKUPS_END = time(6), time(18)
-"""Douyin 平均揽收时长: an order paid in the evening or at night waits for nobody until the morning."""
 
 
 # ---------------------------------------------------------------- milestones
@@ -130,20 +128,21 @@ def _seconds_since_paid(record: OrderRecord, done: datetime | None) -> Iterator[
         yield Part(done, max(0, int((done - record.paid_at).total_seconds())), 1, record.order_id)
 
 
-def _pickup_hours(record: OrderRecord, _metric: Metric, _counting: Counting) -> Iterator[Part]:
+def _pickup_hours(record: OrderRecord, _metric: Metric, counting: Counting) -> Iterator[Part]:
     moved = picked_up(record)
     if moved is None or record.paid_at is None or called_off(record):
         return
-    begin = _carriers_morning(record.paid_at, ZoneInfo(record.zone))
+    begin = _carriers_morning(record.paid_at, ZoneInfo(record.zone), counting)
     yield Part(moved, max(0, int((moved - begin).total_seconds())), 1, record.order_id)
 
 
-def _carriers_morning(paid_at: datetime, zone: ZoneInfo) -> datetime:
+def _carriers_morning(paid_at: datetime, zone: ZoneInfo, counting: Counting) -> datetime:
+    """An order paid in the evening or at night waits for nobody until the morning."""
     local = paid_at.astimezone(zone)
-    if PICKUPS_BEGIN <= local.time() < PICKUPS_END:
+    if counting.pickup_night_to_hour <= local.hour < counting.pickup_night_from_hour:
         return paid_at
-    day = local.date() + timedelta(days=1 if local.time() >= PICKUPS_END else 0)
-    return datetime.combine(day, PICKUPS_BEGIN, zone).astimezone(UTC)
+    day = local.date() + timedelta(days=1 if local.hour >= counting.pickup_night_from_hour else 0)
+    return datetime.combine(day, time(counting.pickup_night_to_hour), zone).astimezone(UTC)
 
 
 def _lane_delivery(record: OrderRecord, _metric: Metric, _counting: Counting) -> Iterator[Part]:
