@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import count, product
 from typing import Any
@@ -236,15 +236,16 @@ AT_ONCE = (
 )
 
 
+@pytest.mark.parametrize("before", [("ParcelScanned moved P1",), ("ParcelScanned moved P1", "OrderShipped 1 A1")])
 @pytest.mark.parametrize("how", ["in the midst of it", "before it comes again"])
-def test_two_deliveries_at_the_same_time_end_as_one_after_the_other(how: str) -> None:
+def test_two_deliveries_at_the_same_time_end_as_one_after_the_other(how: str, before: Sequence[str]) -> None:
     """The first is interrupted, or killed and repeated, at every call to the table; the second comes in between."""
     for first, second in product(AT_ONCE, AT_ONCE):
         plain = CountedShop(at(30))
-        plain.hear(FACTS["ParcelScanned moved P1"], FACTS[first], FACTS[second])
+        plain.hear(*(FACTS[name] for name in (*before, first, second)))
         for moment in count():
             shop = CountedShop(at(30))
-            shop.hear(FACTS["ParcelScanned moved P1"])
+            shop.hear(*(FACTS[name] for name in before))
             happening: Callable[[], object] = die
             if how == "in the midst of it":
                 happening = lambda shop=shop, second=second: shop.hear(FACTS[second])  # noqa: E731
