@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import base64
-import importlib.util
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from builders import SHARDS, SHOP, START, World, hours, order_paid, plan, refund_requested
+from merchant_requests import Answer, ask, request
 
 from aftercare import bootstrap
 from aftercare.intake.model import SetAside, Shelf
@@ -23,22 +22,8 @@ from aftercare.kernel.records import RecordWriter
 from aftercare.negotiation.merchant import Merchant
 from sandbox.memory_table import MemoryTable
 
-APP = Path(__file__).parents[2] / "functions" / "merchant_api" / "app.py"
 OTHER_SHOP = "standard:peony"
 SAID_INSIDE = "the words of a buyer"
-
-
-def load() -> Callable[[dict[str, Any], Any], dict[str, Any]]:
-    spec = importlib.util.spec_from_file_location("functions_merchant_api", APP)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    handler: Callable[[dict[str, Any], Any], dict[str, Any]] = module.handler
-    return handler
-
-
-HANDLER = load()
 
 
 @dataclass
@@ -53,13 +38,6 @@ class MessageList:
 
 
 @dataclass
-class Answer:
-    status: int
-    headers: dict[str, str]
-    json: dict[str, Any]
-
-
-@dataclass
 class Api:
     world: World
     quarantine: Quarantine
@@ -67,27 +45,7 @@ class Api:
     claims: dict[str, str] = field(default_factory=lambda: {"aftercare:shop": SHOP, "sub": "ann"})
 
     def __call__(self, method: str, path: str, body: Any = None, **query: str) -> Answer:
-        event: dict[str, Any] = {
-            "version": "2.0",
-            "rawPath": path,
-            "headers": {},
-            "requestContext": {
-                "http": {"method": method, "path": path},
-                "stage": "$default",
-                "authorizer": {"jwt": {"claims": self.claims, "scopes": ["aftercare/write"]}},
-            },
-            "isBase64Encoded": False,
-        }
-        if query:
-            event["queryStringParameters"] = query
-        if body is not None:
-            event["body"] = body if isinstance(body, str) else json.dumps(body)
-        return self.ask(event)
-
-    def ask(self, event: dict[str, Any]) -> Answer:
-        reply = HANDLER(event, None)
-        headers = {name.lower(): values for name, values in reply["headers"].items()}
-        return Answer(reply["statusCode"], headers, json.loads(reply["body"]))
+        return ask(request(method, path, body, query, self.claims))
 
     def case_path(self, order_id: str = "A1") -> str:
         return f"/v1/orders/{order_id}/cases/{self.world.case(order_id).negotiation_id}"
@@ -246,7 +204,7 @@ def test_a_request_that_no_authorizer_has_seen_is_refused(api: Api) -> None:
         "rawPath": "/v1/plans",
         "requestContext": {"http": {"method": "GET", "path": "/v1/plans"}, "stage": "$default"},
     }
-    assert_problem(api.ask(event), 403, "no-shop")
+    assert_problem(ask(event), 403, "no-shop")
 
 
 def test_the_shop_is_the_tokens_whatever_the_request_says(api: Api) -> None:
@@ -278,8 +236,8 @@ def test_a_body_may_come_in_base64(api: Api) -> None:
         "body": base64.b64encode(b'{"on": true, "version": 1}').decode(),
         "isBase64Encoded": True,
     }
-    assert api.ask(event).status == 200
-    assert_problem(api.ask({**event, "body": "?"}), 400, "malformed-body")
+    assert ask(event).status == 200
+    assert_problem(ask({**event, "body": "?"}), 400, "malformed-body")
 
 
 def test_every_wrong_field_is_named_in_the_answer(api: Api) -> None:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
-import json
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 from builders import SHOP, cny
+from merchant_requests import Answer, ask, request
 from shipments import WatchedShop, hour, paid, scan, shipped
 
 from aftercare import bootstrap
@@ -20,31 +17,7 @@ from aftercare.pages.anomalies import AnomalyWording
 from aftercare.shipments.merchant import ShipmentDesk
 from aftercare.shipments.model.settings import ShopSettings
 
-APP = Path(__file__).parents[2] / "functions" / "merchant_api" / "app.py"
 OTHER_SHOP = "standard:peony"
-
-
-def load() -> Callable[[dict[str, Any], Any], dict[str, Any]]:
-    spec = importlib.util.spec_from_file_location("functions_merchant_api_shipments", APP)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    handler: Callable[[dict[str, Any], Any], dict[str, Any]] = module.handler
-    return handler
-
-
-HANDLER = load()
-
-
-class Answer(NamedTuple):
-    status: int
-    json: dict[str, Any]
-
-    @property
-    def problem(self) -> tuple[int, str]:
-        assert self.json["status"] == self.status
-        return self.status, self.json["type"].removeprefix("urn:aftercare:problem:")
 
 
 @dataclass
@@ -53,21 +26,7 @@ class Api:
     claims: dict[str, str] = field(default_factory=lambda: {"aftercare:shop": SHOP, "sub": "ann"})
 
     def __call__(self, method: str, path: str, body: Any = None, **query: str) -> Answer:
-        event: dict[str, Any] = {
-            "version": "2.0",
-            "rawPath": path,
-            "headers": {},
-            "requestContext": {
-                "http": {"method": method, "path": path},
-                "stage": "$default",
-                "authorizer": {"jwt": {"claims": self.claims}},
-            },
-            "isBase64Encoded": False,
-            "queryStringParameters": query,
-            "body": None if body is None else json.dumps(body),
-        }
-        reply = HANDLER(event, None)
-        return Answer(reply["statusCode"], json.loads(reply["body"]))
+        return ask(request(method, path, body, query, self.claims))
 
     def anomaly(self) -> str:
         [alert] = self("GET", "/v1/shipments/alerts").json["alerts"]

@@ -2,55 +2,22 @@
 
 from __future__ import annotations
 
-import importlib.util
-import json
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 from builders import SHOP
+from merchant_requests import Answer, ask, request
 from tags import GOOD, TaggedShop, at
 
 from aftercare import bootstrap
 from aftercare.tags.merchant import TagDesk
 from aftercare.tags.service import Contended
 
-APP = Path(__file__).parents[2] / "functions" / "merchant_api" / "app.py"
 OTHER_SHOP = "standard:peony"
 TAG = "/v1/tags/ships_24h"
 BAN, LIFT = "/v1/operate/tags/ships_24h/ban", "/v1/operate/tags/ships_24h/lift"
-
-
-def load() -> Callable[[dict[str, Any], Any], dict[str, Any]]:
-    spec = importlib.util.spec_from_file_location("functions_merchant_api_tags", APP)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    handler: Callable[[dict[str, Any], Any], dict[str, Any]] = module.handler
-    return handler
-
-
-HANDLER = load()
-
-
-class Answer(NamedTuple):
-    status: int
-    content_type: str
-    json: dict[str, Any]
-
-    @property
-    def problem(self) -> tuple[int, str]:
-        assert self.content_type == "application/problem+json"
-        assert self.json["status"] == self.status
-        return self.status, self.json["type"].removeprefix("urn:aftercare:problem:")
-
-    def tag(self, tag: str = "ships_24h") -> dict[str, Any]:
-        [found] = [each for each in self.json["tags"] if each["tag"] == tag]
-        return dict(found)
 
 
 @dataclass
@@ -59,20 +26,12 @@ class Api:
     claims: dict[str, str] = field(default_factory=lambda: {"aftercare:shop": SHOP, "sub": "ann"})
 
     def __call__(self, method: str, path: str, body: Any = None) -> Answer:
-        event: dict[str, Any] = {
-            "version": "2.0",
-            "rawPath": path,
-            "headers": {},
-            "requestContext": {
-                "http": {"method": method, "path": path},
-                "stage": "$default",
-                "authorizer": {"jwt": {"claims": self.claims}},
-            },
-            "isBase64Encoded": False,
-            "body": body if body is None or isinstance(body, str) else json.dumps(body),
-        }
-        reply = HANDLER(event, None)
-        return Answer(reply["statusCode"], reply["headers"]["content-type"], json.loads(reply["body"]))
+        return ask(request(method, path, body, {}, self.claims))
+
+
+def tag_of(answer: Answer, tag: str = "ships_24h") -> dict[str, Any]:
+    [found] = [each for each in answer.json["tags"] if each["tag"] == tag]
+    return dict(found)
 
 
 @pytest.fixture
@@ -92,7 +51,8 @@ def api(monkeypatch: pytest.MonkeyPatch) -> Api:
 def test_the_tags_of_the_shop_are_looked_at(api: Api) -> None:
     answer = api("GET", "/v1/tags")
     assert (answer.status, answer.content_type) == (200, "application/json")
-    assert (answer.json["shop"], answer.tag()["state"], answer.tag("ships_today")["state"]) == (SHOP, "live", "none")
+    states = tag_of(answer)["state"], tag_of(answer, "ships_today")["state"]
+    assert (answer.json["shop"], *states) == (SHOP, "live", "none")
 
 
 def test_one_tag_is_looked_at_with_its_days_past_and_to_come(api: Api) -> None:
@@ -103,9 +63,9 @@ def test_one_tag_is_looked_at_with_its_days_past_and_to_come(api: Api) -> None:
 
 def test_a_promise_is_taken_on_and_left(api: Api) -> None:
     taken = api("POST", "/v1/tags/ships_today/opt-in", {})
-    assert (taken.status, taken.tag("ships_today")["opted_in"]) == (200, True)
+    assert (taken.status, tag_of(taken, "ships_today")["opted_in"]) == (200, True)
     left = api("POST", f"{TAG}/leave", {})
-    assert (left.status, left.tag()["state"], left.tag()["opted_in"]) == (200, "none", False)
+    assert (left.status, tag_of(left)["state"], tag_of(left)["opted_in"]) == (200, "none", False)
 
 
 def test_the_shop_says_what_it_is_called(api: Api) -> None:
@@ -115,9 +75,9 @@ def test_the_shop_says_what_it_is_called(api: Api) -> None:
 
 def test_an_operator_bans_and_lifts_in_the_name_of_the_token(api: Api) -> None:
     banned = api("POST", BAN, {"reason": "brushing"})
-    assert (banned.status, banned.tag()["state"], banned.tag()["bans"][0]["by"]) == (200, "banned", "ann")
+    assert (banned.status, tag_of(banned)["state"], tag_of(banned)["bans"][0]["by"]) == (200, "banned", "ann")
     api.claims = {**api.claims, "sub": "bob"}
-    assert api("POST", LIFT, {}).tag()["bans"][0]["lifted_by"] == "bob"
+    assert tag_of(api("POST", LIFT, {}))["bans"][0]["lifted_by"] == "bob"
 
 
 # ---------------------------------------------------------------- refusals
@@ -125,13 +85,13 @@ def test_an_operator_bans_and_lifts_in_the_name_of_the_token(api: Api) -> None:
 
 def test_another_shops_tags_do_not_exist(api: Api) -> None:
     api.claims = {"aftercare:shop": OTHER_SHOP, "sub": "eve"}
-    assert api("GET", "/v1/tags").tag()["state"] == "none"
+    assert tag_of(api("GET", "/v1/tags"))["state"] == "none"
     assert api("POST", f"{TAG}/leave", {}).problem == (409, "not-opted-in")
     assert api("POST", LIFT, {}).problem == (409, "not-banned")
     api("PUT", "/v1/tags/profile", {"name": "Peony", "locale": "en"})
     api.claims["aftercare:shop"] = SHOP
     seen = api("GET", "/v1/tags")
-    assert (seen.json["name"], seen.tag()["state"]) == ("Lotus", "live")
+    assert (seen.json["name"], tag_of(seen)["state"]) == ("Lotus", "live")
 
 
 def test_what_an_operator_decides_has_no_other_way_in(api: Api) -> None:

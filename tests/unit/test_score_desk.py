@@ -2,46 +2,18 @@
 
 from __future__ import annotations
 
-import importlib.util
-import json
-from collections.abc import Callable
 from datetime import date, timedelta
-from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 from builders import SHARDS, SHOP
+from merchant_requests import Answer, ask, request
 from scores import CountedShop, at, paid, rated, reviewed, scan, wrote
 
 from aftercare import bootstrap
 from aftercare.kernel.records import RecordWriter
 from aftercare.scores.merchant import ScoreDesk
-
-APP = Path(__file__).parents[2] / "functions" / "merchant_api" / "app.py"
-
-
-def load() -> Callable[[dict[str, Any], Any], dict[str, Any]]:
-    spec = importlib.util.spec_from_file_location("functions_merchant_api_scores", APP)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    handler: Callable[[dict[str, Any], Any], dict[str, Any]] = module.handler
-    return handler
-
-
-HANDLER = load()
-
-
-class Answer(NamedTuple):
-    status: int
-    json: dict[str, Any]
-
-    @property
-    def problem(self) -> tuple[int, str]:
-        assert self.json["status"] == self.status
-        return self.status, self.json["type"].removeprefix("urn:aftercare:problem:")
 
 
 class Api:
@@ -49,20 +21,7 @@ class Api:
         self.shop, self.owner = shop, owner
 
     def __call__(self, method: str, path: str, body: Any = None, **query: str) -> Answer:
-        event = {
-            "version": "2.0",
-            "rawPath": f"/v1/{path}",
-            "headers": {},
-            "queryStringParameters": query,
-            "requestContext": {
-                "http": {"method": method},
-                "authorizer": {"jwt": {"claims": {"aftercare:shop": self.owner, "sub": "ann"}}},
-            },
-            "body": None if body is None else json.dumps(body),
-            "isBase64Encoded": False,
-        }
-        answer = HANDLER(event, None)
-        return Answer(answer["statusCode"], json.loads(answer["body"]))
+        return ask(request(method, f"/v1/{path}", body, query, {"aftercare:shop": self.owner, "sub": "ann"}))
 
 
 @pytest.fixture
@@ -101,8 +60,8 @@ def test_a_shop_of_which_nothing_was_ever_told_has_no_weeks(monkeypatch: pytest.
     desk = ScoreDesk(unknown.table, unknown.clock, RecordWriter(SHARDS), unknown.ledger())
     monkeypatch.setattr(bootstrap, "merchant_api", lambda: SimpleNamespace(scores=lambda: desk))
     api = Api(unknown)
-    assert api("GET", "scores/weeks") == (200, {"weeks": []})
-    assert api("GET", "scores/items") == (200, {"items": []})
+    assert api("GET", "scores/weeks").json == {"weeks": []}
+    assert api("GET", "scores/items").json == {"items": []}
     assert api("GET", "scores/weeks/2026-W45").problem == (404, "no-such-week")
     assert api("GET", "scores/provisional").problem == (404, "nothing-on-record")
     assert api("GET", "scores/registration").problem == (404, "nothing-on-record")
@@ -219,7 +178,7 @@ def test_another_shops_cases_and_weeks_do_not_exist(shop: CountedShop, api: Api)
     forty_orders(shop)
     shop.run_until(at(8))
     other = Api(shop, "standard:peony")
-    assert other("GET", "scores/weeks") == (200, {"weeks": []})
+    assert other("GET", "scores/weeks").json == {"weeks": []}
     assert other("GET", "scores/weeks/2026-W45").problem == (404, "no-such-week")
     assert other("GET", "scores/cases", metric="on_time_pickup", day="2026-11-03").json["cases"] == []
     wanted = {"order_id": "A1", "metrics": ["on_time_pickup"], "reason": "a flood"}
