@@ -82,6 +82,18 @@ def order_paid(order_id: str = "A1", amount: int = 10000, **changed: Any) -> Eve
     return event("OrderPaid", data)
 
 
+def order_promised(tag: str = "damage_guarantee", order_id: str = "A1", **changed: Any) -> Event[EventData]:
+    data = {
+        "order_id": order_id,
+        "source": "tag",
+        "tag": tag,
+        "terms": f"{tag}/tags-standard-1",
+        "made_at": to_text(START - hours(1)),
+        **changed,
+    }
+    return event("OrderPromised", data)
+
+
 def refund_requested(refund_id: str = "R1", order_id: str = "A1", **changed: Any) -> Event[EventData]:
     return event("RefundRequested", asked(refund_id, order_id, **changed))
 

@@ -6,12 +6,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from aftercare.events.vocabulary import Interval, Window, Words
-from aftercare.pages.tags import PublicEvidence, PublicShop, PublicTag, ReturnTerms
+from aftercare.pages.tags import PublicEvidence, PublicShop, PublicTag
 
 CHECKED = datetime(2026, 11, 22, 18, 30, tzinfo=UTC)
 VALID_UNTIL = datetime(2026, 11, 24, 16, tzinfo=UTC)
 MONTH = Window(from_=datetime(2026, 10, 23, 16, tzinfo=UTC), to=datetime(2026, 11, 22, 16, tzinfo=UTC))
-RETURNS = ReturnTerms(country="CN", days=7, method="ReturnByMail", fees="FreeReturn", defects_only=True)
 
 
 def evidence(**changed: Any) -> PublicEvidence:

@@ -15,6 +15,7 @@ from builders import (
     event,
     hours,
     order_paid,
+    order_promised,
     plan,
     policy,
     refund_decided,
@@ -63,6 +64,8 @@ def cancelled() -> Event[EventData]:
 BEFORE = START - timedelta(hours=1)
 FACTS: Mapping[str, Fact] = {
     "paid": order_paid,
+    "promised": order_promised,
+    "promised again": lambda: order_promised(made_at=to_text(START - hours(3)), terms="damage_guarantee/older"),
     "requested": refund_requested,
     "given more time": lambda: refund_updated(revision=2, respond_by=to_text(START + hours(60))),
     "stepped in": lambda: stepped_in(BEFORE),
@@ -119,6 +122,7 @@ class Known:
     """What an order knows: equal after the same facts in whatever order, and however much time passed between them."""
 
     purchase: Any
+    promised: Any
     cancelled: bool
     requests: Any
     interventions: Any
@@ -130,6 +134,7 @@ class Known:
     def of(cls, order: Order) -> Known:
         return cls(
             order.purchase,
+            dict(order.promised),
             order.cancelled_at is not None,
             dict(order.requests),
             dict(order.interventions),

@@ -196,6 +196,7 @@ def test_more_plans_than_a_shop_can_have_are_refused_unread() -> None:
             "plans.0.rounds.0.options.0.face_value",
         ),
         (situated(reasons=["late", "fake"]), "plans.0.situation.reasons.1"),
+        (situated(promised_tags=["damage_guarantee", "damage_garantee"]), "plans.0.situation.promised_tags.1"),
         (
             plan(situation={"triggers": ["support_contacted"], "reasons": ["late"]}),
             "plans.0.situation.reasons",

@@ -7,6 +7,7 @@ import hashlib
 import html
 import json
 import re
+from dataclasses import asdict
 from datetime import UTC, date, datetime
 from html.parser import HTMLParser
 from string import Formatter
@@ -16,7 +17,7 @@ from urllib.parse import unquote
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from public_tags import CHECKED, RETURNS, VALID_UNTIL, evidence, expired, gone, ship_time, shop, tag, too_few
+from public_tags import CHECKED, VALID_UNTIL, evidence, expired, gone, ship_time, shop, tag, too_few
 
 from aftercare.events.vocabulary import Words
 from aftercare.pages import tag_texts, tags
@@ -63,7 +64,7 @@ class Read(HTMLParser):
 
 def twelve_tags() -> tuple[PublicTag, ...]:
     kinds = (tag, ship_time, gone, too_few, expired)
-    return tuple(kinds[number % len(kinds)](code=f"tag_{number}", return_terms=RETURNS) for number in range(12))
+    return tuple(kinds[number % len(kinds)](code=f"tag_{number}") for number in range(12))
 
 
 def every_page() -> list[Page]:
@@ -110,6 +111,10 @@ def test_the_data_of_a_tag_that_is_shown() -> None:
                     "interval": None,
                 },
                 "detail_url": "https://tags.example/v1/shops/taobao/12345/zh.html#average_ship_time",
+                "embed": {
+                    language: asdict(tags.snippet(shop(tags=(ship_time(),)), ship_time(), language))
+                    for language in LANGUAGES
+                },
             }
         ],
     }
@@ -162,25 +167,6 @@ def test_a_shop_is_a_store_with_its_shown_tags_as_properties() -> None:
     ]
     assert store["additionalProperty"][1]["unitCode"] == "HUR"
     assert "aggregateRating" not in store
-    assert "hasMerchantReturnPolicy" not in store
-
-
-def test_a_return_policy_is_said_only_of_a_shown_promise_whose_terms_are_known() -> None:
-    promise = gone(held=True, return_terms=RETURNS)
-    assert linked(tags=(promise, tag()))["hasMerchantReturnPolicy"] == [
-        {
-            "@type": "MerchantReturnPolicy",
-            "name": "破损包退",
-            "applicableCountry": "CN",
-            "returnPolicyCategory": "https://schema.org/MerchantReturnFiniteReturnWindow",
-            "merchantReturnDays": 7,
-            "returnMethod": "https://schema.org/ReturnByMail",
-            "itemDefectReturnFees": "https://schema.org/FreeReturn",
-            "merchantReturnLink": "https://tags.example/v1/shops/taobao/12345/zh.html#damage_guarantee",
-        }
-    ]
-    for hidden in (gone(return_terms=RETURNS), expired(return_terms=RETURNS), tag()):
-        assert "hasMerchantReturnPolicy" not in linked(tags=(hidden,))
 
 
 @pytest.mark.parametrize("name", HOSTILE_NAMES)
@@ -371,6 +357,14 @@ def test_a_snippet_is_a_picture_that_leads_to_the_rule() -> None:
         "(https://tags.example/v1/shops/taobao/12345/ships_24h.en.svg)]"
         "(https://tags.example/v1/shops/taobao/12345/en.html#ships_24h)"
     )
+
+
+def test_the_snippets_of_a_tag_stand_beside_it() -> None:
+    one = shop()
+    for each, data in zip(one.tags, json.loads(tags.tags_json(one))["tags"], strict=True):
+        assert {language: tags.Snippet(**data["embed"][language]) for language in LANGUAGES} == {
+            language: tags.snippet(one, each, language) for language in LANGUAGES
+        }
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -9,9 +9,9 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import quote
 from xml.sax.saxutils import quoteattr
 
@@ -60,21 +60,6 @@ class PublicEvidence:
 
 
 @dataclass(frozen=True, slots=True)
-class ReturnTerms:
-    """What a promise says about returns, in schema.org's words.
-
-    ``country`` is ISO 3166-1 alpha-2, ``days`` run from delivery. ``defects_only``: nothing is promised to a buyer who
-    simply changed their mind.
-    """
-
-    country: str
-    days: int
-    method: Literal["ReturnByMail", "ReturnInStore", "ReturnAtKiosk", "KeepProduct"]
-    fees: Literal["FreeReturn", "ReturnShippingFees", "ReturnFeesCustomerResponsibility"]
-    defects_only: bool
-
-
-@dataclass(frozen=True, slots=True)
 class PublicTag:
     """A tag as it stands for a shop. Times are UTC; ``valid_until`` is exclusive.
 
@@ -94,7 +79,6 @@ class PublicTag:
     valid_until: datetime | None
     rule_version: str
     evidence: PublicEvidence | None = None
-    return_terms: ReturnTerms | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,9 +184,6 @@ def json_ld(shop: PublicShop) -> bytes:
         "identifier": shop.shop,
         "additionalProperty": [_property(shop, tag) for tag in held],
     }
-    policies = [_return_policy(shop, tag, tag.return_terms) for tag in held if tag.return_terms is not None]
-    if policies:
-        store["hasMerchantReturnPolicy"] = policies
     return _to_json(store)
 
 
@@ -274,6 +255,7 @@ def _tag_data(shop: PublicShop, tag: PublicTag) -> dict[str, Any]:
         "rule_version": tag.rule_version,
         "evidence": _evidence_data(tag.evidence),
         "detail_url": _detail_url(shop, tag, shop.language),
+        "embed": {language: asdict(snippet(shop, tag, language)) for language in LANGUAGES},
     }
 
 
@@ -303,19 +285,6 @@ def _property(shop: PublicShop, tag: PublicTag) -> dict[str, Any]:
     if tag.value is not None and tag.unit is not None and tag.unit in _UNIT_CODES:
         said["unitCode"] = _UNIT_CODES[tag.unit]
     return said
-
-
-def _return_policy(shop: PublicShop, tag: PublicTag, terms: ReturnTerms) -> dict[str, Any]:
-    return {
-        "@type": "MerchantReturnPolicy",
-        "name": _in(tag.name, shop.language),
-        "applicableCountry": terms.country,
-        "returnPolicyCategory": "https://schema.org/MerchantReturnFiniteReturnWindow",
-        "merchantReturnDays": terms.days,
-        "returnMethod": f"https://schema.org/{terms.method}",
-        "itemDefectReturnFees" if terms.defects_only else "returnFees": f"https://schema.org/{terms.fees}",
-        "merchantReturnLink": _detail_url(shop, tag, shop.language),
-    }
 
 
 def _shown_tag(shop: PublicShop, tag: PublicTag, language: Language) -> dict[str, Any]:

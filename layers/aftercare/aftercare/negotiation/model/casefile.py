@@ -52,6 +52,7 @@ def whole(order: Order, case: Case, payouts: Sequence[Payout], rules: Negotiatio
         **summary(order, case, rules),
         "reason": case.reason,
         "rules": case.rules,
+        "promised": {tag: _json(promise) for tag, promise in order.promised.items()},
         "approved_by": case.approved_by,
         "rounds": [_round(shown) for shown in case.rounds],
         "chosen": _json(case.chosen),

@@ -270,6 +270,7 @@ def _mismatch(situation: Situation, order: Order, case: Case, asked: Asked | Non
         ("amount_to", situation.amount_to is None or _same_currency_ge(situation.amount_to, amount)),
         ("categories", not situation.categories or bool(set(situation.categories) & {one.category for one in lines})),
         ("items", not situation.items or bool(set(situation.items) & {one.item for one in lines})),
+        ("promised_tags", not situation.promised_tags or not order.promised.keys().isdisjoint(situation.promised_tags)),
         ("anomalies", _within(tuple(kind.value for kind in situation.anomalies), case.trigger.anomaly)),
         ("valid_from", situation.valid_from is None or situation.valid_from <= around.now),
         ("valid_until", situation.valid_until is None or around.now < situation.valid_until),

@@ -47,7 +47,12 @@ def answer_by(order: Order, case: Case, rules: NegotiationRules) -> datetime:
 
 
 def waits_until(order: Order, case: Case, around: Surroundings) -> datetime:
-    """How long a case waits for its order: until an offer would come too late."""
+    """How long a case waits for its order: until an offer would come too late. Once that is known, it waits for what
+    tags promised to it, where a plan turns on that: the promise is said after the payment."""
+    if order.purchase is not None:
+        if order.purchase_heard_at is None or not around.policy.turns_on_promises:
+            return case.opened_at
+        return order.purchase_heard_at + timedelta(minutes=around.rules.waiting.promises)
     asked = asked_of(order, case)
     if asked is not None:
         return last_moment(asked, around.rules)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from aftercare.events.negotiation import SettlementRecorded
-from aftercare.events.orders import OrderCancelled, OrderPaid
+from aftercare.events.orders import OrderCancelled, OrderPaid, OrderPromised
 from aftercare.events.refunds import (
     OfferAnswered,
     PlatformStepClosed,
@@ -66,7 +66,10 @@ def _fold(draft: Draft, event: Event[EventData]) -> None:  # noqa: C901  one lin
     match data:
         case OrderPaid():
             if draft.order.purchase is None:
-                draft.order = draft.order.model_copy(update={"purchase": Purchase.of(data)})
+                heard = {"purchase": Purchase.of(data), "purchase_heard_at": draft.now}
+                draft.order = draft.order.model_copy(update=heard)
+        case OrderPromised():
+            draft.order = draft.order.with_promise(data)
         case OrderCancelled():
             if draft.order.cancelled_at is None:
                 draft.order = draft.order.model_copy(update={"cancelled_at": data.at})

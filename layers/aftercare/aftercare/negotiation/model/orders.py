@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from aftercare.events.orders import OrderPaid
+from aftercare.events.orders import OrderPaid, OrderPromised
 from aftercare.events.refunds import RefundDecided, RefundRequested, RefundUpdated
 from aftercare.events.vocabulary import (
     OptionKind,
@@ -54,6 +54,13 @@ class Purchase(Part):
             ),
             flags=tuple(paid.flags or ()),
         )
+
+
+class Promised(Part):
+    """What a service tag promised to the order; ``terms`` names the rules that the tag was live under."""
+
+    made_at: Moment
+    terms: str | None = None
 
 
 class Asked(Part):
@@ -193,6 +200,9 @@ class Order(Part):
     order_id: str
     seen: tuple[str, ...] = ()
     purchase: Purchase | None = None
+    purchase_heard_at: Moment | None = None
+    promised: Mapping[str, Promised] = {}
+    """By the tag that made the promise; it stays, whatever becomes of the tag."""
     cancelled_at: Moment | None = None
     requests: Mapping[str, Request] = {}
     interventions: Mapping[str, Intervention] = {}
@@ -292,6 +302,16 @@ class Order(Part):
 
     def with_request(self, refund_id: str, request: Request) -> Order:
         return self.model_copy(update={"requests": {**self.requests, refund_id: request}})
+
+    def with_promise(self, data: OrderPromised) -> Order:
+        """Takes in what a tag promised. Of several promises of one tag the earliest is kept: all are owed alike."""
+        if data.tag is None:
+            return self
+        promised = Promised(made_at=data.made_at, terms=data.terms)
+        known = self.promised.get(data.tag)
+        if known is not None and (known.made_at, known.terms or "") <= (promised.made_at, promised.terms or ""):
+            return self
+        return self.model_copy(update={"promised": {**self.promised, data.tag: promised}})
 
     def with_decision(self, data: RefundDecided) -> Order:
         """Takes in a decision, whoever made it; what was refunded elsewhere lowers the order's cap once."""

@@ -29,6 +29,7 @@ from aftercare.negotiation.model.plans import (
 )
 from aftercare.negotiation.model.scripts import lint
 from aftercare.rulepacks.negotiation import NegotiationRules
+from aftercare.rulepacks.tags import promise_tags
 
 LARGEST_PLAN = 32_000
 """Bytes of one plan as JSON: what it names is looked at for every case of the shop."""
@@ -212,6 +213,11 @@ def _check_reach(situation: Situation, at: str, is_unchanged: bool, checked: _Ch
         if getattr(situation, name) and Trigger.REFUND_REQUESTED not in situation.triggers:
             message = "only a refund request has these: without refund_requested among the triggers hardly a case fits"
             checked.warnings.append(FieldError(f"{at}.{name}", message))
+    known_tags = promise_tags()
+    for index, tag in enumerate(situation.promised_tags):
+        if tag not in known_tags:
+            message = f"no rule pack has a tag of this name that promises anything ({', '.join(sorted(known_tags))})"
+            checked.warnings.append(FieldError(f"{at}.promised_tags.{index}", message))
     suppressed = checked.rules.suppressed.reasons
     for index, reason in enumerate(situation.reasons):
         if reason.value in suppressed:

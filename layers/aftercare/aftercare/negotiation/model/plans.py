@@ -51,6 +51,8 @@ class Situation(_Part):
     amount_to: PositiveMoney | None = None
     categories: tuple[str, ...] = ()
     items: tuple[Id, ...] = ()
+    promised_tags: tuple[Id, ...] = ()
+    """Service tags of which one at least has promised something to the order."""
     buyers: tuple[BuyerSegment, ...] = ()
     anomalies: tuple[AnomalyKind, ...] = ()
     valid_from: UtcTime | None = None
@@ -190,6 +192,10 @@ class ShopPolicy(_Part):
     kill_switch: bool = False
     changed_at: UtcTime | None = None
     changed_by: str | None = None
+
+    @property
+    def turns_on_promises(self) -> bool:
+        return any(plan.situation.promised_tags for plan in self.plans)
 
     def answers(self, trigger: Trigger, anomaly: AnomalyKind | None = None) -> bool:
         """Whether some plan may begin with that trigger, and with that kind of anomaly where it is one."""

@@ -73,10 +73,11 @@ def _proceed_once(draft: Draft) -> None:
             return
         case = _pause_or_resume(draft, case)
     match case.state:
-        case CaseState.AWAITING_ORDER if draft.order.purchase is not None:
-            choose_and_offer(draft, case)
         case CaseState.AWAITING_ORDER if draft.now >= waits_until(draft.order, case, draft.around):
-            end(draft, case, CaseState.PASSED_ON, NegotiationOutcome.PASSED_ON, WhyNot.ORDER_UNKNOWN)
+            if draft.order.purchase is not None:
+                choose_and_offer(draft, case)
+            else:
+                end(draft, case, CaseState.PASSED_ON, NegotiationOutcome.PASSED_ON, WhyNot.ORDER_UNKNOWN)
         case CaseState.OPENED if draft.now >= approve_by(draft.order, case):
             end(draft, case, CaseState.PASSED_ON, NegotiationOutcome.PASSED_ON, "approval_missed")
         case CaseState.OFFERED if draft.now >= answer_by(draft.order, case, draft.around.rules):

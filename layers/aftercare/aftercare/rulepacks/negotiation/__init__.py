@@ -30,6 +30,7 @@ class AnsweringRules(_Part):
 
 class WaitingRules(_Part):
     order: Minutes
+    promises: Minutes
     platform: Minutes
 
 

@@ -250,6 +250,11 @@ def tag_packs() -> frozenset[str]:
     return frozenset().union(*(pack.names for pack in _packs()))
 
 
+def promise_tags() -> frozenset[str]:
+    """The tags of all packs that promise something to orders."""
+    return frozenset(tag.id for pack in _packs() for tag in pack.tags if tag.kind == "promise")
+
+
 @functools.cache
 def _packs() -> tuple[TagRules, ...]:
     return with_bases(read_packs("tags", TagRules))
