@@ -21,6 +21,8 @@ AWS_ENVIRONMENT = {
     "AWS_REGION": "eu-central-1",
     # moto does not know the hosts that begin with an account id
     "AWS_ACCOUNT_ID_ENDPOINT_MODE": "disabled",
+    "POWERTOOLS_LOG_LEVEL": "WARNING",
+    "POWERTOOLS_METRICS_NAMESPACE": "Aftercare/test",
 }
 
 # a shared machine is slow at times; that is no fault of the code under test
@@ -82,9 +84,12 @@ def log_lines() -> Iterator[Callable[[], list[dict[str, Any]]]]:
     from aftercare.aws import logs
 
     logs.log("test begins")
-    [handler] = logging.getLogger(logs.LOGGER_NAME).handlers
+    logger = logging.getLogger(logs.LOGGER_NAME)
+    [handler] = logger.handlers
     assert isinstance(handler, logging.StreamHandler)
     written = io.StringIO()
-    usual = handler.setStream(written)
+    usual, level = handler.setStream(written), logger.level
+    logger.setLevel(logging.INFO)
     yield lambda: [json.loads(line) for line in written.getvalue().splitlines()]
+    logger.setLevel(level)
     handler.setStream(usual)

@@ -25,6 +25,10 @@ def _load() -> Callable[[dict[str, Any], Any], dict[str, Any]]:
 HANDLER = _load()
 
 
+class NoLimit:
+    def count(self, shop: str) -> None: ...
+
+
 @dataclass
 class Answer:
     status: int

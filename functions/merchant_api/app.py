@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from aftercare import bootstrap
+from aftercare.intake.limits import TooManyRequests
 from aftercare.intake.model import Listed
 from aftercare.kernel.fields import read
 from aftercare.kernel.times import to_text
@@ -18,11 +19,12 @@ from aftercare.serving import PROBLEM_JSON, Caller, NoSuchRoute, ReplayAsked, Sh
 
 
 class Call:
-    """One request of a merchant's; raises ``NoShop``."""
+    """One request of a merchant's; raises ``NoShop`` or ``TooManyRequests``."""
 
     def __init__(self, event: Mapping[str, Any]) -> None:
         caller = Caller.of(event)
         self.parts = bootstrap.merchant_api()
+        self.parts.limit.count(caller.shop)
         self.shop, self.author = caller.shop, caller.author
         self.query: Mapping[str, str] = event.get("queryStringParameters") or {}
         self.body: Callable[[], Any] = lambda: json_body(event)
@@ -38,6 +40,12 @@ def replay(call: Call) -> dict[str, Any]:
     asked = read(ReplayAsked, call.body())
     found = call.parts.quarantine.replay(call.shop, asked.shelf, asked.id, asked.version)
     return {"id": found.id, "version": asked.version + 1, "replays": found.replays + 1}
+
+
+def erase_buyer(call: Call, order_id: str) -> dict[str, Any]:
+    """Deletes all that the buyer of an order has said or is called; the money's books know only the pseudonym."""
+    buyer = call.parts.merchant.buyer_of(call.shop, order_id)
+    return {"erased": call.parts.erase_buyer(call.shop, buyer) if buyer else 0}
 
 
 def as_entry(listed: Listed) -> dict[str, Any]:
@@ -123,6 +131,7 @@ ROUTES: tuple[tuple[str, str, Callable[..., dict[str, Any]]], ...] = (
         f"{OPERATE}/tags/<tag>/lift",
         lambda call, **ids: call.parts.tags().lift(call.shop, call.author, **ids),
     ),
+    ("POST", "/v1/orders/<order_id>/buyer/erase", erase_buyer),
     ("GET", "/v1/quarantine", quarantine),
     ("POST", "/v1/quarantine/replay", replay),
 )
@@ -152,13 +161,16 @@ def ids_in(path: str, pattern: str) -> dict[str, str] | None:
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    headers = {"content-type": "application/json", "cache-control": "no-store"}
     try:
-        status, content_type, body = 200, "application/json", answer_to(event)
+        status, body = 200, answer_to(event)
     except Exception as error:  # noqa: BLE001  whatever it is, the caller gets an answer
         status, body = problem(error)
-        content_type = PROBLEM_JSON
+        headers["content-type"] = PROBLEM_JSON
+        if isinstance(error, TooManyRequests):
+            headers["retry-after"] = str(error.retry_after)
     return {
         "statusCode": status,
-        "headers": {"content-type": content_type, "cache-control": "no-store"},
+        "headers": headers,
         "body": json.dumps(body, ensure_ascii=False, separators=(",", ":")),
     }

@@ -10,6 +10,7 @@ from typing import Any
 
 from aftercare import bootstrap
 from aftercare.aws.logs import log
+from aftercare.aws.metrics import measure
 from aftercare.intake.receiving import Request
 
 ACCEPTED = 202
@@ -28,6 +29,7 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     answer = bootstrap.webhook_intake().receive(request)
     # what a stranger sends to no shop of ours is counted by the API alone: it must not be able to fill the log
     if answer.status == UNAVAILABLE or (answer.status != ACCEPTED and answer.shop is not None):
+        measure("DeliveriesRefused", by=answer.outcome, shop=answer.shop)
         log("delivery not taken", level="WARNING", shop=answer.shop, http_status=answer.status, reason=answer.outcome)
     return {
         "statusCode": answer.status,

@@ -23,7 +23,7 @@ from sandbox.template import TEMPLATE, _translate
 
 ROOT = TEMPLATE.parent
 EXAMPLES = sorted((ROOT / "events" / "catalogue").glob("*/v*/good-*.json"))
-READ_BY_LIBRARIES = frozenset({"POWERTOOLS_LOG_LEVEL"})
+READ_BY_LIBRARIES = frozenset({"POWERTOOLS_LOG_LEVEL", "POWERTOOLS_METRICS_NAMESPACE"})
 VISIBILITY_PER_TIMEOUT = 6
 """How often a function's time-out fits into its queue's visibility time-out, as AWS advises."""
 STREAM_HOURS = 24

@@ -175,6 +175,7 @@ def _stays_silent(at_the_lotus: Town) -> None:
     at_the_lotus.pay("B1")
     at_the_lotus.ask("B1", PARTIAL)
     at_the_lotus.wait(timedelta(days=3))
+    assert at_the_lotus.merchant("POST", "/v1/orders/B1/buyer/erase", {})["erased"]
 
 
 def _is_answered_too_late(at_the_lotus: Town) -> None:

@@ -95,7 +95,7 @@ def test_failed_messages_come_again_and_what_was_set_aside_is_logged_without_its
     class Translator:
         def translate(self, messages: Mapping[str, str]) -> BatchOutcome:
             assert messages == {"a": "first", "b": "second"}
-            return BatchOutcome(published=1, errors={"b": Transient("no connection")}, set_aside=[entry])
+            return BatchOutcome(errors={"b": Transient("no connection")}, set_aside=[entry])
 
     monkeypatch.setattr(bootstrap, "notification_translator", Translator, raising=False)
     records = [{"messageId": "a", "body": "first"}, {"messageId": "b", "body": "second"}]

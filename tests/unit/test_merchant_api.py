@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+import functools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,15 +16,20 @@ from builders import SHARDS, SHOP, START, World, hours, order_paid, plan, refund
 from merchant_requests import Answer, ask, request
 
 from aftercare import bootstrap
+from aftercare.intake.limits import RequestLimit
 from aftercare.intake.model import SetAside, Shelf
 from aftercare.intake.service import Quarantine
+from aftercare.intake.store import erase_buyer, keep_private
+from aftercare.kernel.envelope import Event, EventData
 from aftercare.kernel.errors import Transient
 from aftercare.kernel.ports import ActionOutcome, ActionStatus, ActionType
 from aftercare.kernel.records import RecordWriter
+from aftercare.kernel.table import Query
 from aftercare.negotiation.merchant import Merchant
 from sandbox.memory_table import MemoryTable
 
 OTHER_SHOP = "standard:peony"
+PER_MINUTE = 40
 SAID_INSIDE = "the words of a buyer"
 
 
@@ -42,6 +49,7 @@ class Api:
     world: World
     quarantine: Quarantine
     queue: MessageList
+    intake_table: MemoryTable
     claims: dict[str, str] = field(default_factory=lambda: {"aftercare:shop": SHOP, "sub": "ann"})
 
     def __call__(self, method: str, path: str, body: Any = None, **query: str) -> Answer:
@@ -53,13 +61,18 @@ class Api:
 
 @pytest.fixture
 def api(monkeypatch: pytest.MonkeyPatch) -> Api:
-    world, queue = World(), MessageList()
-    quarantine = Quarantine(table=MemoryTable(), queue=queue, clock=world.clock)
+    world, queue, intake_table = World(), MessageList(), MemoryTable()
+    quarantine = Quarantine(table=intake_table, queue=queue, clock=world.clock)
     everything = frozenset(ActionType)
     merchant = Merchant(world.table, world.clock, RecordWriter(SHARDS), world.negotiation, lambda shop: everything)
-    parts = SimpleNamespace(merchant=merchant, quarantine=quarantine, shipments=None)
+    parts = SimpleNamespace(
+        merchant=merchant,
+        quarantine=quarantine,
+        limit=RequestLimit(intake_table, world.clock, PER_MINUTE),
+        erase_buyer=functools.partial(erase_buyer, intake_table),
+    )
     monkeypatch.setattr(bootstrap, "merchant_api", lambda: parts, raising=False)
-    return Api(world, quarantine, queue)
+    return Api(world, quarantine, queue, intake_table)
 
 
 def assert_problem(answer: Answer, status: int, kind: str) -> None:
@@ -298,3 +311,61 @@ def test_what_went_wrong_inside_stays_inside(
     assert (line["level"], line["error"]) == ("ERROR", "RuntimeError")
     assert "in fail" in line["trace"]
     assert SAID_INSIDE not in json.dumps([answer.json, line])
+
+
+# ---------------------------------------------------------------- limits and erasure
+
+
+def test_a_shop_that_asks_too_often_is_told_when_to_ask_again(api: Api) -> None:
+    api.world.clock.advance(timedelta(seconds=20))
+    for _ in range(PER_MINUTE):
+        assert api("GET", "/v1/plans").status == 200
+    refused = api("GET", "/v1/plans")
+    assert refused.problem == (429, "too-many-requests")
+    assert refused.headers["retry-after"] == "40"
+    api.world.clock.advance(timedelta(seconds=40))
+    assert api("GET", "/v1/plans").status == 200
+
+
+def test_one_shops_requests_do_not_use_up_anothers(api: Api) -> None:
+    for _ in range(PER_MINUTE + 1):
+        api("GET", "/v1/plans")
+    api.claims["aftercare:shop"] = "standard:other"
+    assert api("GET", "/v1/plans").status == 200
+
+
+@dataclass(frozen=True)
+class PrivateFact:
+    buyer: str
+    key: str
+    event: Event[EventData] = field(default_factory=order_paid)
+    private: Mapping[str, str] = field(default_factory=lambda: {"buyer": "Li Lei"})
+
+
+def facts_of(api: Api, buyer: str, *facts: str) -> None:
+    for fact in facts:
+        keep_private(api.intake_table, SHOP, PrivateFact(buyer, fact))
+
+
+def facts_left(api: Api, buyer: str) -> int:
+    return len(api.intake_table.query(Query(f"BUYER#{SHOP}#{buyer}")).keys)
+
+
+def test_a_buyers_data_is_erased_and_nobody_elses(api: Api) -> None:
+    facts_of(api, "b_1", "OrderPaid#A1", "RefundRequested#R1")
+    facts_of(api, "b_2", "OrderPaid#A2")
+    api.world.hear(order_paid(buyer="b_1"))
+    before = api.world.order()
+    assert api("POST", "/v1/orders/A1/buyer/erase", {}).json == {"erased": 2}
+    assert (facts_left(api, "b_1"), facts_left(api, "b_2")) == (0, 1)
+    assert api.world.order() == before
+    assert api("POST", "/v1/orders/A1/buyer/erase", {}).json == {"erased": 0}
+
+
+def test_the_buyer_of_an_order_that_is_not_the_shops_is_not_erased(api: Api) -> None:
+    assert api("POST", "/v1/orders/A9/buyer/erase", {}).problem == (404, "no-such-order")
+
+
+def test_an_order_whose_marketplace_names_no_buyer_has_nothing_to_erase(api: Api) -> None:
+    api.world.hear(order_paid(buyer=""))
+    assert api("POST", "/v1/orders/A1/buyer/erase", {}).json == {"erased": 0}

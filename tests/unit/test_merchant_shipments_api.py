@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from builders import SHOP, cny
-from merchant_requests import Answer, ask, request
+from merchant_requests import Answer, NoLimit, ask, request
 from shipments import WatchedShop, hour, paid, scan, shipped
 
 from aftercare import bootstrap
@@ -38,7 +38,7 @@ def api(monkeypatch: pytest.MonkeyPatch) -> Api:
     """A shop whose only parcel has gone quiet on its way."""
     shop = WatchedShop(ShopSettings(pack="taobao"))
     desk = ShipmentDesk(shop.table, shop.clock, shop.watch, AnomalyWording())
-    parts = SimpleNamespace(merchant=None, quarantine=None, shipments=lambda: desk)
+    parts = SimpleNamespace(limit=NoLimit(), merchant=None, quarantine=None, shipments=lambda: desk)
     monkeypatch.setattr(bootstrap, "merchant_api", lambda: parts)
     shop.hear(paid(), shipped(1), scan("in_transit", 10))
     shop.run_until(10 + 73)
@@ -146,6 +146,6 @@ def test_shipments_are_loaded_only_for_those_who_ask_about_them(monkeypatch: pyt
         raise AssertionError("nobody asked about shipments")
 
     merchant = SimpleNamespace(policy=lambda shop: {"version": 0})
-    parts = SimpleNamespace(merchant=merchant, quarantine=None, shipments=load_them)
+    parts = SimpleNamespace(limit=NoLimit(), merchant=merchant, quarantine=None, shipments=load_them)
     monkeypatch.setattr(bootstrap, "merchant_api", lambda: parts)
     assert Api(WatchedShop())("GET", "/v1/policy").json == {"version": 0}

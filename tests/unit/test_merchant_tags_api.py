@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from builders import SHOP
-from merchant_requests import Answer, ask, request
+from merchant_requests import Answer, NoLimit, ask, request
 from tags import GOOD, TaggedShop, at
 
 from aftercare import bootstrap
@@ -38,7 +38,9 @@ def tag_of(answer: Answer, tag: str = "ships_24h") -> dict[str, Any]:
 def api(monkeypatch: pytest.MonkeyPatch) -> Api:
     """A shop that ships within 24 hours, and says so since this morning."""
     shop = TaggedShop(tags=["ships_24h"])
-    parts = SimpleNamespace(merchant=None, quarantine=None, shipments=None, scores=None, tags=shop.desk)
+    parts = SimpleNamespace(
+        limit=NoLimit(), merchant=None, quarantine=None, shipments=None, scores=None, tags=shop.desk
+    )
     monkeypatch.setattr(bootstrap, "merchant_api", lambda: parts)
     shop.days(0, 2, pickup_24h=GOOD)
     shop.run_until(at(3, "12:00:00"))
@@ -179,6 +181,8 @@ def test_tags_are_loaded_only_for_those_who_ask_about_them(monkeypatch: pytest.M
         raise AssertionError("nobody asked about tags")
 
     merchant = SimpleNamespace(policy=lambda shop: {"version": 0})
-    parts = SimpleNamespace(merchant=merchant, quarantine=None, shipments=None, scores=None, tags=load_them)
+    parts = SimpleNamespace(
+        limit=NoLimit(), merchant=merchant, quarantine=None, shipments=None, scores=None, tags=load_them
+    )
     monkeypatch.setattr(bootstrap, "merchant_api", lambda: parts)
     assert Api(TaggedShop())("GET", "/v1/policy").json == {"version": 0}

@@ -65,7 +65,7 @@ def outboxes(*order_ids: str) -> list[Outbox]:
 def test_everything_that_is_said_goes_out_in_its_order() -> None:
     bus = ShakyBus()
     relayed = Relay(bus=bus, table=MemoryTable()).publish(outboxes("A", "B"))
-    assert (relayed.published, relayed.failed) == (4, None)
+    assert (len(relayed.published), relayed.failed) == (4, None)
     names = [(entry["detail-type"], entry["detail"]["data"]["order_id"]) for entry in bus.taken]
     assert names == [(name, order) for order in "AB" for name in ("NegotiationOpened", "OffersPresented")]
     for entry in bus.taken:
@@ -86,7 +86,7 @@ def test_a_bus_that_is_away_makes_the_whole_batch_come_again() -> None:
 def test_an_event_that_the_bus_refuses_for_good_is_kept_whole_and_the_others_go_on() -> None:
     bus, table = ShakyBus({"A": "MalformedDetail"}), MemoryTable()
     relayed = Relay(bus=bus, table=table).publish(outboxes("A", "B"))
-    assert (relayed.published, relayed.set_aside, relayed.failed) == (2, 2, None)
+    assert (len(relayed.published), relayed.set_aside, relayed.failed) == (2, 2, None)
     kept, _ = intake_store.list_page(table, Shelf.EVENTS, "standard:lotus", None, 10)
     assert {json.loads(entry.entry.message)["detail"]["data"]["order_id"] for entry in kept} == {"A"}
 
@@ -95,7 +95,7 @@ def test_an_event_that_the_bus_refuses_for_good_is_kept_whole_and_the_others_go_
 
 
 def swept(world: World, queue: CountingQueue) -> list[Key | None]:
-    owners = (Owner(keys.is_order, queue), Owner(keys.is_payout, CountingQueue()))
+    owners = (Owner("cases", keys.is_order, queue), Owner("payouts", keys.is_payout, CountingQueue()))
     DueSweep(world.table, world.clock, SHARDS, owners).run()
     return [from_message(body) for body in queue.bodies]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from builders import SHARDS, SHOP
-from merchant_requests import Answer, ask, request
+from merchant_requests import Answer, NoLimit, ask, request
 from scores import CountedShop, at, paid, rated, reviewed, scan, wrote
 
 from aftercare import bootstrap
@@ -32,7 +32,7 @@ def shop() -> CountedShop:
 @pytest.fixture
 def api(shop: CountedShop, monkeypatch: pytest.MonkeyPatch) -> Api:
     desk = ScoreDesk(shop.table, shop.clock, RecordWriter(SHARDS), shop.ledger())
-    monkeypatch.setattr(bootstrap, "merchant_api", lambda: SimpleNamespace(scores=lambda: desk))
+    monkeypatch.setattr(bootstrap, "merchant_api", lambda: SimpleNamespace(limit=NoLimit(), scores=lambda: desk))
     return Api(shop)
 
 
@@ -58,7 +58,7 @@ def metric(card: dict[str, Any], id_: str) -> dict[str, Any]:
 def test_a_shop_of_which_nothing_was_ever_told_has_no_weeks(monkeypatch: pytest.MonkeyPatch) -> None:
     unknown = CountedShop()
     desk = ScoreDesk(unknown.table, unknown.clock, RecordWriter(SHARDS), unknown.ledger())
-    monkeypatch.setattr(bootstrap, "merchant_api", lambda: SimpleNamespace(scores=lambda: desk))
+    monkeypatch.setattr(bootstrap, "merchant_api", lambda: SimpleNamespace(limit=NoLimit(), scores=lambda: desk))
     api = Api(unknown)
     assert api("GET", "scores/weeks").json == {"weeks": []}
     assert api("GET", "scores/items").json == {"items": []}

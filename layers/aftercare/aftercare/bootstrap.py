@@ -18,6 +18,7 @@ from aftercare.kernel.table import Table
 if TYPE_CHECKING:
     # imported where they are assembled: a function pays only for what it uses
     from aftercare.consuming import Consumer
+    from aftercare.intake.limits import RequestLimit
     from aftercare.intake.receiving import WebhookIntake
     from aftercare.intake.relay import Relay
     from aftercare.intake.service import Quarantine, Translator
@@ -162,8 +163,10 @@ def _link_keys() -> Callable[[], LinkKeys]:
 
 def _report_stuck(stuck: Stuck) -> None:
     from aftercare.aws.logs import log
+    from aftercare.aws.metrics import measure
 
-    # the template's metric filter looks for this message
+    measure("PayoutsStuck", by=stuck.state, shop=stuck.shop)
+    measure("PayoutStuckSeconds", stuck.seconds, by=stuck.state)
     log(
         "payout does not move by itself",
         level="ERROR",
@@ -411,6 +414,8 @@ class MerchantApiParts:
 
     merchant: Merchant
     quarantine: Quarantine
+    limit: RequestLimit
+    erase_buyer: Callable[[str, str], int]
     shipments: Callable[[], ShipmentDesk]
     scores: Callable[[], ScoreDesk]
     tags: Callable[[], TagDesk]
@@ -418,14 +423,23 @@ class MerchantApiParts:
 
 @_once
 def merchant_api() -> MerchantApiParts:
+    from aftercare.intake.limits import RequestLimit
     from aftercare.intake.service import Quarantine
+    from aftercare.intake.store import erase_buyer
     from aftercare.marketplaces import doors
     from aftercare.negotiation.merchant import Merchant
 
-    clock = _parts().clock
+    clock, intake_table = _parts().clock, _table("INTAKE_TABLE")
     merchant = Merchant(_table("NEGOTIATION_TABLE"), clock, _writer(), _negotiation(), doors.actions_of)
-    quarantine = Quarantine(table=_table("INTAKE_TABLE"), queue=_queue("INGRESS_QUEUE_URL"), clock=clock)
-    return MerchantApiParts(merchant, quarantine, _shipment_desk, _score_desk, _tag_desk)
+    return MerchantApiParts(
+        merchant=merchant,
+        quarantine=Quarantine(table=intake_table, queue=_queue("INGRESS_QUEUE_URL"), clock=clock),
+        limit=RequestLimit(intake_table, clock, int(_setting("REQUESTS_PER_MINUTE"))),
+        erase_buyer=functools.partial(erase_buyer, intake_table),
+        shipments=_shipment_desk,
+        scores=_score_desk,
+        tags=_tag_desk,
+    )
 
 
 @_once
@@ -470,17 +484,20 @@ def deadline_sweep() -> tuple[DueSweep, ...]:
 
     clock, shards, notices = _parts().clock, int(_setting("DUE_SHARDS")), _queue("NOTICE_QUEUE_URL")
     cases = (
-        Owner(negotiation.is_order, _queue("NEGOTIATION_QUEUE_URL")),
-        Owner(negotiation.is_payout, _queue("SETTLEMENT_QUEUE_URL")),
+        Owner("negotiation", negotiation.is_order, _queue("NEGOTIATION_QUEUE_URL")),
+        Owner("settlement", negotiation.is_payout, _queue("SETTLEMENT_QUEUE_URL")),
     )
-    parcels = (Owner(shipments.is_shipment, _queue("SHIPMENTS_QUEUE_URL")), Owner(shipments.is_notice, notices))
+    parcels = (
+        Owner("shipments", shipments.is_shipment, _queue("SHIPMENTS_QUEUE_URL")),
+        Owner("notices", shipments.is_notice, notices),
+    )
     service_tags = (
-        Owner(tags.is_shop, _queue("TAGS_QUEUE_URL")),
-        Owner(tags.is_channel, _queue("PUBLICATION_QUEUE_URL")),
+        Owner("tags", tags.is_shop, _queue("TAGS_QUEUE_URL")),
+        Owner("publication", tags.is_channel, _queue("PUBLICATION_QUEUE_URL")),
     )
     return (
         DueSweep(_table("NEGOTIATION_TABLE"), clock, shards, cases),
         DueSweep(_table("SHIPMENTS_TABLE"), clock, shards, parcels),
-        DueSweep(_table("SCORES_TABLE"), clock, shards, (Owner(scores.is_shop, _queue("ROLLUP_QUEUE_URL")),)),
+        DueSweep(_table("SCORES_TABLE"), clock, shards, (Owner("scores", scores.is_shop, _queue("ROLLUP_QUEUE_URL")),)),
         DueSweep(_table("TAGS_TABLE"), clock, shards, service_tags),
     )

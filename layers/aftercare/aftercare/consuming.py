@@ -8,6 +8,7 @@ from typing import Any
 
 from aftercare.aws.batch import process_batch
 from aftercare.aws.logs import log
+from aftercare.aws.metrics import measure
 from aftercare.events.catalogue import read_json
 from aftercare.kernel.due import from_message
 from aftercare.kernel.envelope import Event, EventData
@@ -34,7 +35,7 @@ class Consumer:
 
     def consume(self, event: Mapping[str, Any]) -> dict[str, Any]:
         """In: an SQS event. Out: the partial batch answer."""
-        return process_batch(event, self._each)
+        return process_batch(event, self._each, about)
 
     def _each(self, record: Mapping[str, Any]) -> None:
         body: str = record["body"]
@@ -46,6 +47,7 @@ class Consumer:
                 self._on_due(due)
         except MalformedInput as malformed:
             log("event set aside", level="ERROR", message_id=record["messageId"], reason=str(malformed))
+            measure("EventsSetAside")
             self._set_aside(body, str(malformed))
 
     def _set_aside(self, body: str, reason: str) -> None:
@@ -55,3 +57,21 @@ class Consumer:
 
         digest = hashlib.sha256(body.encode()).hexdigest()
         store.set_aside(self._intake_table, SetAside(Shelf.EVENTS, "unknown", digest, self._clock.now(), reason, body))
+
+
+def about(record: Mapping[str, Any]) -> dict[str, str | None]:
+    """The log fields by which a record is followed to what caused it; nothing of one that cannot be read."""
+    try:
+        due = from_message(record["body"])
+        if due is not None:
+            return {"item": str(due)}
+        event = read_json(record["body"])
+    except MalformedInput:
+        return {}
+    return {
+        "shop": event.metadata.shop,
+        "event_name": event.data.name,
+        "event_id": event.metadata.event_id,
+        "caused_by": event.metadata.caused_by,
+        "order_id": getattr(event.data, "order_id", None),
+    }

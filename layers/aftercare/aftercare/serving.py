@@ -12,12 +12,13 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, ValidationError
 
 from aftercare.aws.logs import Level, log
+from aftercare.intake.limits import TooManyRequests
 from aftercare.intake.model import Shelf
 from aftercare.intake.service import AlreadyReplayed, NotReplayable, UnknownEntry
 from aftercare.kernel.errors import DomainError, MalformedInput, Transient
 from aftercare.kernel.fields import InvalidFields
 from aftercare.kernel.ids import Id, ShopId
-from aftercare.negotiation.merchant import PolicyChanged
+from aftercare.negotiation.merchant import NoSuchOrder, PolicyChanged
 from aftercare.negotiation.model.cases import MoveRefused
 from aftercare.negotiation.model.drafts import AnsweredAlready, NoSuchCase, NotNow, TooLate
 from aftercare.negotiation.model.payouts import PayoutMoveRefused
@@ -98,6 +99,7 @@ PROBLEMS: Mapping[type[BaseException], tuple[int, str]] = {
     NoShop: (403, "No shop"),
     NoSuchRoute: (404, "No such route"),
     NoSuchCase: (404, "No such case"),
+    NoSuchOrder: (404, "No such order"),
     NoSuchShipment: (404, "No such order"),
     NoSuchAnomaly: (404, "No such anomaly"),
     UnknownEntry: (404, "No such entry"),
@@ -123,6 +125,7 @@ PROBLEMS: Mapping[type[BaseException], tuple[int, str]] = {
     RegistrationChanged: (409, "Registration changed"),
     TooManyExclusions: (409, "Too many exclusions"),
     InvalidFields: (422, "Invalid fields"),
+    TooManyRequests: (429, "Too many requests"),
     Transient: (503, "Try again"),
     BaseException: (500, "Internal error"),
 }

@@ -14,20 +14,28 @@ from aftercare.aws.logs import log
 from aftercare.kernel.errors import AftercareError, Conflict, Transient
 
 
-def process_batch(event: Mapping[str, Any], each: Callable[[Mapping[str, Any]], None]) -> dict[str, Any]:
-    """Runs ``each`` on every record of an SQS event; answers the ids of those that raised, to be delivered again."""
+def process_batch(
+    event: Mapping[str, Any],
+    each: Callable[[Mapping[str, Any]], None],
+    about: Callable[[Mapping[str, Any]], Mapping[str, str | None]] = lambda _: {},
+) -> dict[str, Any]:
+    """Runs ``each`` on every record of an SQS event; answers the ids of those that raised, to be delivered again.
+
+    ``about`` gives the log fields that say what a failed record was about.
+    """
     failures = []
     for record in event["Records"]:
         try:
             each(record)
         except Exception as error:  # noqa: BLE001  one record must not take the others with it
-            _log_failure(record, error)
+            _log_failure(record, error, about(record))
             failures.append({"itemIdentifier": record["messageId"]})
     return {"batchItemFailures": failures}
 
 
-def _log_failure(record: Mapping[str, Any], error: Exception) -> None:
+def _log_failure(record: Mapping[str, Any], error: Exception, about: Mapping[str, str | None]) -> None:
     fields = {
+        **about,
         "message_id": record["messageId"],
         "receive_count": record.get("attributes", {}).get("ApproximateReceiveCount"),
         "error": type(error).__name__,

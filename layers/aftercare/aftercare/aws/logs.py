@@ -30,6 +30,7 @@ ALLOWED_FIELDS = frozenset(
         "event_name",
         "function_request_id",
         "http_status",
+        "item",
         "message_id",
         "negotiation_id",
         "order_id",
@@ -52,7 +53,7 @@ ALLOWED_FIELDS = frozenset(
 
 @cache
 def _logger() -> Logger:
-    # the import costs some 20 ms of a cold start, and an invocation that goes well says nothing
+    # the import costs some 20 ms of a cold start, and in most functions an invocation that goes well says nothing
     from aws_lambda_powertools import Logger
 
     return Logger(service=LOGGER_NAME, name=LOGGER_NAME, utc=True)

@@ -67,6 +67,19 @@ class OpenEnum(StrEnum):
         return cls["UNKNOWN"] if isinstance(value, str) else None
 
 
+def has_unknown_code(shape: BaseModel) -> bool:
+    """Whether anything in it is a text that its list does not know."""
+    for value in vars(shape).values():
+        parts = value if isinstance(value, tuple) else (value,)
+        for part in parts:
+            if isinstance(part, OpenEnum):
+                if part.name == "UNKNOWN":
+                    return True
+            elif isinstance(part, BaseModel) and has_unknown_code(part):
+                return True
+    return False
+
+
 class Party(OpenEnum):
     """Who did it."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,9 +26,10 @@ class Outbox:
 
 @dataclass(frozen=True, slots=True)
 class Relayed:
-    """``failed`` is the first sequence number to be delivered again with all after it; None when all went out."""
+    """``published`` are the bus's entries; ``failed`` is the first sequence number to be delivered again with all
+    after it, None when all went out."""
 
-    published: int
+    published: tuple[Mapping[str, Any], ...]
     set_aside: int
     failed: str | None
 
@@ -44,21 +45,22 @@ class Relay:
         """In the stream's order, as few calls as the bus allows; consumers know repeats by their event ids."""
         said = [(outbox, entry) for outbox in outboxes for entry in json.loads(outbox.events)]
         if not said:
-            return Relayed(0, 0, None)
+            return Relayed((), 0, None)
         try:
             codes = self._bus.publish([entry for _, entry in said])
         except Transient:
-            return Relayed(0, 0, outboxes[0].sequence_number)
-        published = kept = 0
+            return Relayed((), 0, outboxes[0].sequence_number)
+        published: list[Mapping[str, Any]] = []
+        kept = 0
         for (outbox, entry), code in zip(said, codes, strict=True):
             if code is None:
-                published += 1
+                published.append(entry)
             elif code in NOT_THE_ENTRYS_FAULT:
-                return Relayed(published, kept, outbox.sequence_number)
+                return Relayed(tuple(published), kept, outbox.sequence_number)
             else:
                 self._keep(entry, code)
                 kept += 1
-        return Relayed(published, kept, None)
+        return Relayed(tuple(published), kept, None)
 
     def _keep(self, entry: dict[str, Any], code: str) -> None:
         metadata = entry["detail"]["metadata"]

@@ -34,9 +34,12 @@ class NotPublished(Transient):
 
 @dataclass(slots=True)
 class BatchOutcome:
-    """What became of a batch: ``errors`` by the ids of the messages to deliver again, and what was set aside."""
+    """What became of a batch: ``errors`` by the ids of the messages to deliver again, and what was set aside.
 
-    published: int = 0
+    ``published`` are the facts that went out, each with the id of its delivery.
+    """
+
+    published: list[tuple[str, Fact]] = field(default_factory=list)
     errors: dict[str, Exception] = field(default_factory=dict)
     set_aside: list[SetAside] = field(default_factory=list)
 
@@ -138,7 +141,7 @@ class Translator:
         for each, code in zip(understood, codes, strict=True):
             name = each.fact.event.data.name
             if code is None:
-                outcome.published += 1
+                outcome.published.append((each.delivery.delivery_id, each.fact))
             elif code in NOT_THE_ENTRYS_FAULT:
                 outcome.errors[each.message_id] = NotPublished(f"{name}: {code}")
             else:

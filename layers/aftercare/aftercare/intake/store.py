@@ -6,13 +6,14 @@
 | ``TEXT#{shop}`` | the same | free text of a fact that names no buyer |
 | ``QUARANTINE#{shop}`` / ``PARKED#{shop}`` | ``{received_at}#{delivery_id}`` | a delivery that was set aside, whole |
 | ``EVENTS#{shop}`` | ``{received_at}#{event_id}`` | an event of ours that could not be taken, whole |
+| ``LIMIT#{shop}`` | ``{minute}`` | the requests that a shop has made of the merchants' API |
 """  # noqa: E501  a table's row is one line
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from aftercare.intake.model import Fact, Listed, SetAside, Shelf
 from aftercare.kernel.table import (
@@ -20,6 +21,7 @@ from aftercare.kernel.table import (
     SORT,
     VERSION,
     Absent,
+    Delete,
     Item,
     Key,
     Put,
@@ -28,10 +30,14 @@ from aftercare.kernel.table import (
     Table,
     VersionIs,
     WriteRefused,
+    every,
 )
 from aftercare.kernel.times import from_text, to_sortable_text, to_text
 
 HASH_DIGITS = 16
+EXPIRES_AT = "expires_at"
+SET_ASIDE_KEPT = timedelta(days=90)
+"""A delivery is set aside whole, with whatever it says of people: long enough to be looked at, and no longer."""
 
 
 # ---------------------------------------------------------------- personal data
@@ -65,6 +71,15 @@ def read_text(table: Table, ref: str, sha256: str) -> str | None:
     return None
 
 
+def erase_buyer(table: Table, shop: str, buyer: str) -> int:
+    """Deletes everything personal of a buyer, who is named by the pseudonym; answers how many facts it was."""
+    partition = private_key(shop, buyer, "").partition
+    found = every(table, Query(partition))
+    for key, _ in found:
+        table.write(Delete(key, ()))
+    return len(found)
+
+
 def _content_hash(private: Mapping[str, str]) -> str:
     texts = [text for name, text in sorted(private.items()) if name != "buyer"]
     return hashlib.sha256("".join(texts).encode()).hexdigest()[:HASH_DIGITS]
@@ -85,6 +100,7 @@ def set_aside(table: Table, entry: SetAside) -> None:
         "reason": entry.reason,
         "message": entry.message,
         "replays": 0,
+        EXPIRES_AT: _expiry(entry),
     }
     _put_once(table, Key(partition, sort), Key(partition, f"{sort}#{content}"), attributes, compared="message")
 
@@ -116,8 +132,13 @@ def mark_replayed(table: Table, found: Listed, seen_version: int, now: datetime)
         "message": entry.message,
         "replays": found.replays + 1,
         "replayed_at": to_text(now),
+        EXPIRES_AT: _expiry(entry),
     }
     table.write(Put(Key(_shelf_partition(entry.shelf, entry.shop), found.id), attributes, (VersionIs(seen_version),)))
+
+
+def _expiry(entry: SetAside) -> int:
+    return int((entry.received_at + SET_ASIDE_KEPT).timestamp())
 
 
 def _shelf_partition(shelf: Shelf, shop: str) -> str:

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
-from aftercare.kernel.errors import Conflict
+from aftercare.kernel.errors import Conflict, DomainError
 from aftercare.kernel.fields import FieldError, InvalidFields, read
 from aftercare.kernel.ports import ActionType, Clock
 from aftercare.kernel.records import RecordWriter
@@ -43,6 +43,10 @@ DEFAULT_WINDOW = timedelta(days=45)
 
 class PolicyChanged(Conflict):
     """Somebody saved since the policy was read: look at it again before saving over it."""
+
+
+class NoSuchOrder(DomainError):
+    """No order of that id was ever paid in the shop."""
 
 
 class _Asked(BaseModel):
@@ -203,6 +207,14 @@ class Merchant:
         """Raises ``NoSuchCase``."""
         order, case = self._case(shop, order_id, negotiation_id)
         return casefile.whole(order, case, self._payouts(order, case), rules_of(order, self._clock.now()))
+
+    def buyer_of(self, shop: str, order_id: str) -> str:
+        """The pseudonym of who paid for the order, empty where the marketplace names nobody; raises ``NoSuchOrder``."""
+        item = self._table.get(keys.order_key(shop, _possible(order_id)))
+        purchase = store.read_order(shop, order_id, item).order.purchase
+        if purchase is None:
+            raise NoSuchOrder("no such order")
+        return purchase.buyer
 
     def evidence(self, shop: str, order_id: str, negotiation_id: str) -> dict[str, Any]:
         """Raises ``NoSuchCase``."""

@@ -52,6 +52,8 @@ class Stuck(NamedTuple):
     key: str
     state: str
     reason: str
+    seconds: int
+    """Since it was set out to be paid."""
 
 
 class Settlement:
@@ -134,7 +136,7 @@ class Settlement:
         except CapExceeded as exceeded:
             hand_to_human(draft, negotiation_id, f"cap: {exceeded}")
             self._table.transact([self._order_write(was, draft, None, caused_by)])
-            self._report_stuck(Stuck(order.shop, order.order_id, negotiation_id, "needs_human", str(exceeded)))
+            self._report_stuck(Stuck(order.shop, order.order_id, negotiation_id, "needs_human", str(exceeded), 0))
             return ()
         commitments: dict[str, Commitment] = {payout.key: commitment for payout, commitment in made}
         commit(draft, negotiation_id, commitments)
@@ -206,11 +208,21 @@ class Settlement:
             claimed = record.payout.state is PayoutState.CALLING
         elif payout.state in (PayoutState.CALLING, PayoutState.UNKNOWN) and not claimed:
             record, claimed = self._find_out(record, rules)
+        elif payout.state is PayoutState.NEEDS_HUMAN:
+            record = self._say_again(record, rules)
         if not claimed:
             return record
         outcome = self._marketplace(payout.shop).act(record.payout.action)
         now = self._clock.now()
         return self._save(record, record.payout.answered(outcome, now, rules), now)
+
+    def _say_again(self, record: PayoutRecord, rules: SettlementRules) -> PayoutRecord:
+        now, payout = self._clock.now(), record.payout
+        if payout.retry_at is not None and now < payout.retry_at:
+            return record
+        said = self._save(record, payout.needs_human(now, payout.reason or "", rules), now)
+        self._report(said.payout)
+        return said
 
     def _claim_or_hold(self, record: PayoutRecord, policy: ShopPolicy, rules: SettlementRules) -> PayoutRecord:
         held = KILL_SWITCH if policy.kill_switch else self._unreachable(record.payout.shop)
@@ -237,7 +249,7 @@ class Settlement:
             if 0 in refused.refused or not refused.refused:
                 raise WriteRefused(put.key, refused.refused.get(0)) from refused
             if covered and 1 in refused.refused:
-                return self._save(record, payout.needs_human(now, CAP), now)
+                return self._save(record, payout.needs_human(now, CAP, rules), now)
             return None
         return PayoutRecord(claiming, Stored.of(put.key, put.attributes))
 
@@ -245,7 +257,7 @@ class Settlement:
         now = self._clock.now()
         if now >= record.payout.settle_by:
             # held for longer than the platforms allow: from now on a person sees to it
-            return self._save(record, record.payout.needs_human(now, reason), now)
+            return self._save(record, record.payout.needs_human(now, reason, rules), now)
         return self._save(record, record.payout.hold(now, reason, rules), now)
 
     def _unreachable(self, shop: str) -> str | None:
@@ -276,9 +288,9 @@ class Settlement:
         if outcome.status is not ActionStatus.ABSENT:
             return self._save(record, payout.answered(outcome, now, rules), now), False
         if now >= payout.settle_by:
-            return self._save(record, payout.needs_human(now, NOT_IN_TIME), now), False
+            return self._save(record, payout.needs_human(now, NOT_IN_TIME, rules), now), False
         if not marketplace.capabilities.deduplicates_keys:
-            return self._save(record, payout.needs_human(now, "absent_and_not_repeatable"), now), False
+            return self._save(record, payout.needs_human(now, "absent_and_not_repeatable", rules), now), False
         claimed = self._claim(PayoutRecord(payout, record.stored), rules, now)
         if claimed is None:
             raise Contended(f"payout {payout.key} kept changing")
@@ -308,7 +320,8 @@ class Settlement:
         refused = payout.state is PayoutState.REFUSED and payout.kind is not OptionKind.COUPON_REVOCATION
         if refused or payout.state in (PayoutState.HELD, PayoutState.UNKNOWN, PayoutState.NEEDS_HUMAN):
             reason = payout.reason or ""
-            self._report_stuck(Stuck(payout.shop, payout.order_id, payout.key, payout.state.value, reason))
+            waited = int((self._clock.now() - payout.created_at).total_seconds())
+            self._report_stuck(Stuck(payout.shop, payout.order_id, payout.key, payout.state.value, reason, waited))
 
     # ------------------------------------------------------------ reading
 

@@ -156,26 +156,29 @@ class Payout(Part):
             case ActionStatus.REFUSED:
                 return self.move(PayoutState.REFUSED, now, known, **known, **cleared)
             case ActionStatus.KEY_REUSED:
-                return self.move(PayoutState.NEEDS_HUMAN, now, known, reason="key_reused", **cleared)
+                return self.needs_human(now, "key_reused", rules)
         if now >= self.settle_by:
-            return self.needs_human(now, NOT_IN_TIME)
+            return self.needs_human(now, NOT_IN_TIME, rules)
         retry_at = now + timedelta(minutes=rules.retry[min(max(self.attempts, 1), len(rules.retry)) - 1])
         waiting = {"reason": outcome.reason, "lease_until": None, "retry_at": retry_at}
         if self.state is PayoutState.UNKNOWN:
             return self.model_copy(update={**waiting, "attempts": self.attempts + 1})
         return self.move(PayoutState.UNKNOWN, now, {"reason": outcome.reason}, **waiting)
 
-    def needs_human(self, now: datetime, reason: str) -> Payout:
-        return self.move(
-            PayoutState.NEEDS_HUMAN, now, {"reason": reason}, reason=reason, lease_until=None, retry_at=None
-        )
+    def needs_human(self, now: datetime, reason: str, rules: SettlementRules) -> Payout:
+        """Waits for a person, and is said again from time to time until one has seen to it."""
+        said_again_at = now + timedelta(minutes=rules.remind_person)
+        if self.state is PayoutState.NEEDS_HUMAN:
+            return self.model_copy(update={"retry_at": said_again_at})
+        facts = {"reason": reason}
+        return self.move(PayoutState.NEEDS_HUMAN, now, facts, reason=reason, lease_until=None, retry_at=said_again_at)
 
     def resolved(self, now: datetime, *, paid: bool, author: str, evidence: str) -> Payout:
         """A person has read the marketplace's books; a payout that may still be called is ended by its answer alone."""
         to = PayoutState.PAID if paid else PayoutState.REFUSED
         if self.state is not PayoutState.NEEDS_HUMAN:
             raise PayoutMoveRefused(self.state, to)
-        return self.move(to, now, {"by": author, "evidence": evidence}, reason="resolved_by_person")
+        return self.move(to, now, {"by": author, "evidence": evidence}, reason="resolved_by_person", retry_at=None)
 
     def deadline(self) -> datetime | None:
         """When the payout wants to be looked at next."""
@@ -184,7 +187,7 @@ class Payout(Part):
                 return self.retry_at or self.created_at + UNCLAIMED_FOR
             case PayoutState.CALLING:
                 return self.lease_until
-            case PayoutState.HELD | PayoutState.UNKNOWN:
+            case PayoutState.HELD | PayoutState.UNKNOWN | PayoutState.NEEDS_HUMAN:
                 return self.retry_at
             case _:
                 return None

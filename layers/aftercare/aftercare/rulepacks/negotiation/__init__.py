@@ -36,6 +36,7 @@ class WaitingRules(_Part):
 
 class SettlementRules(_Part):
     remind: Minutes
+    remind_person: Minutes
     deadline: Minutes
     lease: Minutes
     held_recheck: Minutes

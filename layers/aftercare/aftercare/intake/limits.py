@@ -1,0 +1,43 @@
+"""How many requests a shop may make of the merchants' API, whichever of the function's processes answer them."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from aftercare.kernel.errors import DomainError
+from aftercare.kernel.ports import Clock
+from aftercare.kernel.table import Increment, Key, Table, WriteRefused
+
+A_MINUTE = 60
+KEPT = timedelta(hours=1)
+
+
+class TooManyRequests(DomainError):
+    """The shop has used up this minute; ``retry_after`` are the seconds until the next one."""
+
+    def __init__(self, retry_after: int) -> None:
+        super().__init__(f"the shop has made too many requests; the next are answered in {retry_after} seconds")
+        self.retry_after = retry_after
+
+
+class RequestLimit:
+    """Cost: one write a request. ``table`` is the intake table."""
+
+    def __init__(self, table: Table, clock: Clock, per_minute: int) -> None:
+        self._table = table
+        self._clock = clock
+        self._per_minute = per_minute
+
+    def count(self, shop: str) -> None:
+        """Counts one request within the clock minute; raises ``TooManyRequests``."""
+        now = self._clock.now()
+        counted = Increment(
+            key=Key(f"LIMIT#{shop}", now.strftime("%Y-%m-%dT%H:%M")),
+            by={"requests": 1},
+            ceilings={"requests": self._per_minute},
+            attributes={"expires_at": int((now + KEPT).timestamp())},
+        )
+        try:
+            self._table.write(counted)
+        except WriteRefused as refused:
+            raise TooManyRequests(A_MINUTE - now.second) from refused
