@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -11,8 +10,6 @@ from importlib import import_module
 from sandbox.commands import CANNOT_RUN, CannotRun
 
 DEMO = "demo"
-QUIET = {"POWERTOOLS_LOG_LEVEL": "WARNING", "POWERTOOLS_METRICS_DISABLED": "true"}
-"""What the functions do is told by the commands themselves: of their logs only what went wrong."""
 COMMANDS = {
     "up": "stay up on 127.0.0.1: webhooks, the buyer's page, the merchants' API",
     "sign": "print the curl command that posts a signed webhook to a sandbox that is up",
@@ -24,8 +21,6 @@ COMMANDS = {
 
 def main(arguments: Sequence[str]) -> int:
     """Answers the exit code: 0 done, 1 something failed, 2 it could not be begun."""
-    for name, value in QUIET.items():
-        os.environ.setdefault(name, value)
     if arguments[:1] == [DEMO]:
         # it reads its own options, and its imports are nobody else's
         from sandbox import demo

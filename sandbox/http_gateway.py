@@ -90,15 +90,10 @@ class HttpGateway:
         return to_response(self._invoke(route.function, event))
 
     def _route(self, method: str, path: str) -> tuple[Route, dict[str, str]]:
-        found = [
-            (_specificity(route), route, parameters)
-            for route in self._routes
-            if route.method in {method, "ANY"} and (parameters := match_path(route.path, path)) is not None
-        ]
-        if not found:
+        found = route_of(self._routes, method, path)
+        if found is None:
             raise _Refused(404, "Not Found")
-        _, route, parameters = max(found, key=lambda candidate: candidate[0])
-        return route, parameters
+        return found
 
     def _authorize(self, route: Route, headers: Mapping[str, str]) -> dict[str, Any] | None:
         """The authorizer's part of the request context; None for an open route."""
@@ -198,6 +193,19 @@ class _Received:
     headers: dict[str, str]
     body: bytes
     source_ip: str
+
+
+def route_of(routes: Sequence[Route], method: str, path: str) -> tuple[Route, dict[str, str]] | None:
+    """The most specific route that takes such a request, with its path parameters; None where none does."""
+    found = [
+        (_specificity(route), route, parameters)
+        for route in routes
+        if route.method in {method, "ANY"} and (parameters := match_path(route.path, path)) is not None
+    ]
+    if not found:
+        return None
+    _, route, parameters = max(found, key=lambda candidate: candidate[0])
+    return route, parameters
 
 
 def match_path(pattern: str, path: str) -> dict[str, str] | None:

@@ -128,7 +128,7 @@ def register(sandbox: Sandbox, shops: Sequence[Shop], action_url: Callable[[Shop
     writer = RecordWriter(due_shards=int(sandbox.environment("fact_ledger")["DUE_SHARDS"]))
     for shop in shops:
         policies.write(store.write_policy(store.read_policy(shop.shop, None), shop.policy()))
-        settings.write(shipments.write_settings(shop.shop, shipments.read_settings(None), shop.settings()))
+        settings.write(shipments.write_settings(shop.shop, shipments.read_settings(shop.shop, None), shop.settings()))
         closing = next_closing(now, shop.zone)
         registry.write(scores.write_shop(writer, None, shop.registration(now), closing, now))
         kept = shop.tagged(now)

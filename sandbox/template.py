@@ -34,7 +34,7 @@ TEMPLATE = Path(__file__).resolve().parents[1] / "template.yaml"
 NO_EFFECT_OFFLINE = re.compile(
     r"AWS::(IAM|CloudWatch|Logs|SNS|KMS|EventSchemas)::\w+"
     r"|AWS::Lambda::(LayerVersion|Permission|EventInvokeConfig)"
-    r"|AWS::ApiGatewayV2::Stage|AWS::SQS::QueuePolicy|AWS::S3::BucketPolicy"
+    r"|AWS::Events::Archive|AWS::ApiGatewayV2::Stage|AWS::SQS::QueuePolicy|AWS::S3::BucketPolicy"
 )
 PLAYED = frozenset(
     {

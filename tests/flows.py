@@ -171,9 +171,11 @@ class Town:
 
     # ------------------------------------------------------------ the merchant
 
-    def merchant(self, method: str, path: str, body: Any = None, *, scope: str = "aftercare/write") -> dict[str, Any]:
+    def merchant(
+        self, method: str, path: str, body: Any = None, *, scope: str = "aftercare/write", shop: str = SHOP
+    ) -> dict[str, Any]:
         """What the merchants' API answers to somebody who may do everything in the shop."""
-        token = self.sandbox.issuer.token(SHOP, [scope])
+        token = self.sandbox.issuer.token(shop, [scope])
         headers = {"authorization": f"Bearer {token}", "content-type": "application/json"}
         answer = self.sandbox.request(method, path, headers, b"" if body is None else json.dumps(body).encode())
         said: dict[str, Any] = answer.json()
@@ -238,14 +240,20 @@ class Town:
 
 
 @contextmanager
-def town(*, template: Path = TEMPLATE, backend: Backend = "moto", **changed: Any) -> Iterator[Town]:
+def town(
+    *,
+    template: Path = TEMPLATE,
+    backend: Backend = "moto",
+    parameters: Mapping[str, str] | None = None,
+    **changed: Any,
+) -> Iterator[Town]:
     """The functions' HTTP goes to the twin in this process, without sockets; ``changed`` is other about the shop."""
     twins: list[StandardTwin] = []
 
     def http() -> Http:
         return twins[0]
 
-    with Sandbox(START, template=template, http=http, backend=backend) as sandbox:
+    with Sandbox(START, template=template, parameters=parameters, http=http, backend=backend) as sandbox:
         twins.append(StandardTwin(sandbox.clock, pass_time=sandbox.clock.advance))
         yield settled_in(sandbox, twins[0], lotus(**changed), "http://127.0.0.1:1")
 

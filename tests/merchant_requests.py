@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from documented import assert_documented
+
 APP = Path(__file__).parents[1] / "functions" / "merchant_api" / "app.py"
 
 
@@ -69,4 +71,7 @@ def request(method: str, path: str, body: Any, query: Mapping[str, str], claims:
 def ask(event: dict[str, Any]) -> Answer:
     reply = HANDLER(event, None)
     headers = {name.lower(): values for name, values in reply["headers"].items()}
-    return Answer(reply["statusCode"], headers, json.loads(reply["body"]))
+    answer = Answer(reply["statusCode"], headers, json.loads(reply["body"]))
+    method = event["requestContext"]["http"]["method"]
+    assert_documented(method, event["rawPath"], answer.status, answer.content_type, answer.json)
+    return answer

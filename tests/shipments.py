@@ -253,7 +253,7 @@ class WatchedShop:
         self.table = MemoryTable(on_write=self._heard)
         self.watch = ShipmentWatch(self.table, self.clock, RecordWriter(SHARDS), ShortWording())
         if settings is not None:
-            self.table.write(store.write_settings(SHOP, store.read_settings(None), settings))
+            self.table.write(store.write_settings(SHOP, store.read_settings(SHOP, None), settings))
 
     def _heard(self, key: Key, item: Item | None) -> None:
         for one in json.loads(str((item or {}).get(OUTBOX, "[]"))):

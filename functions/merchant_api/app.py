@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from aftercare import bootstrap
+from aftercare.aws.metrics import measure
 from aftercare.intake.limits import TooManyRequests
 from aftercare.intake.model import Listed
 from aftercare.kernel.fields import read
@@ -169,6 +170,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         headers["content-type"] = PROBLEM_JSON
         if isinstance(error, TooManyRequests):
             headers["retry-after"] = str(error.retry_after)
+            measure("RequestsOverLimit", shop=error.shop)
     return {
         "statusCode": status,
         "headers": headers,

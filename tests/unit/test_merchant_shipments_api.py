@@ -145,7 +145,7 @@ def test_shipments_are_loaded_only_for_those_who_ask_about_them(monkeypatch: pyt
     def load_them() -> ShipmentDesk:
         raise AssertionError("nobody asked about shipments")
 
-    merchant = SimpleNamespace(policy=lambda shop: {"version": 0})
+    merchant = SimpleNamespace(plans=lambda shop: {"version": 0, "plans": []})
     parts = SimpleNamespace(limit=NoLimit(), merchant=merchant, quarantine=None, shipments=load_them)
     monkeypatch.setattr(bootstrap, "merchant_api", lambda: parts)
-    assert Api(WatchedShop())("GET", "/v1/policy").json == {"version": 0}
+    assert Api(WatchedShop())("GET", "/v1/plans").json == {"version": 0, "plans": []}

@@ -180,9 +180,9 @@ def test_tags_are_loaded_only_for_those_who_ask_about_them(monkeypatch: pytest.M
     def load_them() -> TagDesk:
         raise AssertionError("nobody asked about tags")
 
-    merchant = SimpleNamespace(policy=lambda shop: {"version": 0})
+    merchant = SimpleNamespace(plans=lambda shop: {"version": 0, "plans": []})
     parts = SimpleNamespace(
         limit=NoLimit(), merchant=merchant, quarantine=None, shipments=None, scores=None, tags=load_them
     )
     monkeypatch.setattr(bootstrap, "merchant_api", lambda: parts)
-    assert Api(TaggedShop())("GET", "/v1/policy").json == {"version": 0}
+    assert Api(TaggedShop())("GET", "/v1/plans").json == {"version": 0, "plans": []}

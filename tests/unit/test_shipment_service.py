@@ -142,7 +142,7 @@ def test_a_breach_that_was_earlier_than_thought_is_told_anew() -> None:
 def test_the_rules_are_those_the_shop_had_chosen_when_the_order_was_paid() -> None:
     shop = WatchedShop(ShopSettings(pack="douyin"))
     shop.hear(paid("A1"))
-    was = store.read_settings(shop.table.get(keys.settings_key(SHOP)))
+    was = store.read_settings(SHOP, shop.table.get(keys.settings_key(SHOP)))
     shop.table.write(store.write_settings(SHOP, was, ShopSettings(pack="tmall")))
     shop.hear(paid("A2"), paid("A1"), promised("title", ship_by=30))
     assert (shop.order("A1").pack, shop.order("A2").pack) == ("douyin", "tmall")

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from aftercare.kernel.due import DueSweep
     from aftercare.kernel.envelope import Event, EventData
     from aftercare.kernel.records import RecordWriter
+    from aftercare.kernel.shops import ShopDefaults
     from aftercare.negotiation.merchant import Merchant
     from aftercare.negotiation.model.links import LinkKeys
     from aftercare.negotiation.service import Negotiation
@@ -121,6 +122,18 @@ def _secrets() -> Secrets:
     from aftercare.aws.secrets import SecretsManagerSecrets
 
     return SecretsManagerSecrets(_parts().clients("secretsmanager"), _parts().clock)
+
+
+def _pairs(name: str) -> dict[str, str]:
+    """A setting such as ``CNY=500000,EUR=60000``, whose form the template checks; it may be empty."""
+    pairs = (pair.partition("=") for pair in os.environ.get(name, "").split(",") if "=" in pair)
+    return {key.strip(): value.strip() for key, _, value in pairs}
+
+
+def _defaults() -> ShopDefaults:
+    from aftercare.kernel.shops import ShopDefaults
+
+    return ShopDefaults(zone=_setting("DEFAULT_ZONE"), packs=_pairs("MARKETPLACE_PACKS"))
 
 
 def _writer() -> RecordWriter:
@@ -236,7 +249,8 @@ def settlement_consumer() -> Consumer:
     from aftercare.negotiation.settlement import Settlement
 
     clock = _parts().clock
-    settlement = Settlement(_table("NEGOTIATION_TABLE"), clock, _writer(), _marketplaces("act"), _report_stuck)
+    brake = {currency: int(minor) for currency, minor in _pairs("PAYOUT_BRAKE_PER_HOUR").items()}
+    settlement = Settlement(_table("NEGOTIATION_TABLE"), clock, _writer(), _marketplaces("act"), _report_stuck, brake)
     return Consumer(
         clock=clock,
         intake_table=_table("INTAKE_TABLE"),
@@ -259,7 +273,7 @@ def _shipment_watch() -> ShipmentWatch:
     from aftercare.pages.anomalies import AnomalyWording
     from aftercare.shipments.service import ShipmentWatch
 
-    return ShipmentWatch(_table("SHIPMENTS_TABLE"), _parts().clock, _writer(), AnomalyWording())
+    return ShipmentWatch(_table("SHIPMENTS_TABLE"), _parts().clock, _writer(), AnomalyWording(), _defaults())
 
 
 @_once
@@ -267,7 +281,7 @@ def ledger_consumer() -> Consumer:
     from aftercare.consuming import Consumer
     from aftercare.scores.ledger import FactLedger
 
-    ledger = FactLedger(_table("SCORES_TABLE"), _parts().clock, _writer())
+    ledger = FactLedger(_table("SCORES_TABLE"), _parts().clock, _writer(), _defaults())
     return Consumer(clock=_parts().clock, intake_table=_table("INTAKE_TABLE"), on_event=ledger.take_in)
 
 
@@ -301,7 +315,7 @@ def _tag_keeper() -> TagKeeper:
     from aftercare.showcase import TagWords
     from aftercare.tags.service import TagKeeper
 
-    return TagKeeper(_table("TAGS_TABLE"), _parts().clock, _writer(), TagWords())
+    return TagKeeper(_table("TAGS_TABLE"), _parts().clock, _writer(), TagWords(), _defaults())
 
 
 @_once
@@ -390,6 +404,7 @@ def _delay_notice() -> DelayNotice:
         AnomalyWording(),
         _marketplaces("read"),
         plans.speak_of,
+        _defaults(),
     )
 
 
@@ -430,7 +445,7 @@ def merchant_api() -> MerchantApiParts:
     from aftercare.negotiation.merchant import Merchant
 
     clock, intake_table = _parts().clock, _table("INTAKE_TABLE")
-    merchant = Merchant(_table("NEGOTIATION_TABLE"), clock, _writer(), _negotiation(), doors.actions_of)
+    merchant = Merchant(_table("NEGOTIATION_TABLE"), clock, _writer(), _negotiation(), doors.actions_of, _defaults())
     return MerchantApiParts(
         merchant=merchant,
         quarantine=Quarantine(table=intake_table, queue=_queue("INGRESS_QUEUE_URL"), clock=clock),
@@ -447,7 +462,8 @@ def _shipment_desk() -> ShipmentDesk:
     from aftercare.pages.anomalies import AnomalyWording
     from aftercare.shipments.merchant import ShipmentDesk
 
-    return ShipmentDesk(_table("SHIPMENTS_TABLE"), _parts().clock, _shipment_watch(), AnomalyWording())
+    table, clock = _table("SHIPMENTS_TABLE"), _parts().clock
+    return ShipmentDesk(table, clock, _shipment_watch(), AnomalyWording(), _defaults())
 
 
 @_once
@@ -456,14 +472,15 @@ def _score_desk() -> ScoreDesk:
     from aftercare.scores.merchant import ScoreDesk
 
     table, clock, writer = _table("SCORES_TABLE"), _parts().clock, _writer()
-    return ScoreDesk(table, clock, writer, FactLedger(table, clock, writer))
+    defaults = _defaults()
+    return ScoreDesk(table, clock, writer, FactLedger(table, clock, writer, defaults), defaults)
 
 
 @_once
 def _tag_desk() -> TagDesk:
     from aftercare.tags.merchant import TagDesk
 
-    return TagDesk(_table("TAGS_TABLE"), _parts().clock, _tag_keeper())
+    return TagDesk(_table("TAGS_TABLE"), _parts().clock, _tag_keeper(), _defaults())
 
 
 @_once

@@ -36,6 +36,8 @@ from aftercare.tags.model.refusals import (
 
 PROBLEM_JSON = "application/problem+json"
 SERVER_ERROR = 500
+IN_KEYS = "^[ -~]+$"
+"""What the ids of deliveries and events are made of; the table refuses a key of more than 1,024 bytes."""
 
 
 class NoShop(DomainError):
@@ -69,7 +71,7 @@ class ShelfAsked(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     shelf: Shelf = Shelf.QUARANTINE
-    cursor: str | None = Field(default=None, min_length=1, max_length=500)
+    cursor: str | None = Field(default=None, min_length=1, max_length=500, pattern=IN_KEYS)
 
 
 class ReplayAsked(BaseModel):
@@ -78,8 +80,8 @@ class ReplayAsked(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     shelf: Shelf = Shelf.QUARANTINE
-    id: str = Field(min_length=1, max_length=500)
-    version: StrictInt = Field(ge=1)
+    id: str = Field(min_length=1, max_length=500, pattern=IN_KEYS)
+    version: StrictInt = Field(ge=1, lt=10**15)
 
 
 def json_body(event: Mapping[str, Any]) -> Any:

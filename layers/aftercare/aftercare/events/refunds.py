@@ -112,6 +112,7 @@ class ReturnShipped(EventData):
 
     name = "ReturnShipped"
     sources = (MARKETPLACES,)
+    public = True
 
     refund_id: Id
     order_id: Id
@@ -124,6 +125,7 @@ class ReturnReceived(EventData):
 
     name = "ReturnReceived"
     sources = (MARKETPLACES,)
+    public = True
 
     refund_id: Id
     order_id: Id

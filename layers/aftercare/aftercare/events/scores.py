@@ -76,6 +76,7 @@ class DailyStandardAtRisk(EventData):
 
     name = "DailyStandardAtRisk"
     sources = (SCORES,)
+    public = True
 
     day: Annotated[Day, Field(description="today, in the shop's zone")]
     metric: Name

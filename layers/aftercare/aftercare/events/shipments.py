@@ -116,6 +116,7 @@ class OrderDelivered(EventData):
 
     name = "OrderDelivered"
     sources = (SHIPMENTS,)
+    public = True
 
     order_id: Id
     parcel: Parcel

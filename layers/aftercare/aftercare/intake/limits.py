@@ -15,8 +15,9 @@ KEPT = timedelta(hours=1)
 class TooManyRequests(DomainError):
     """The shop has used up this minute; ``retry_after`` are the seconds until the next one."""
 
-    def __init__(self, retry_after: int) -> None:
+    def __init__(self, shop: str, retry_after: int) -> None:
         super().__init__(f"the shop has made too many requests; the next are answered in {retry_after} seconds")
+        self.shop = shop
         self.retry_after = retry_after
 
 
@@ -40,4 +41,4 @@ class RequestLimit:
         try:
             self._table.write(counted)
         except WriteRefused as refused:
-            raise TooManyRequests(A_MINUTE - now.second) from refused
+            raise TooManyRequests(shop, A_MINUTE - now.second) from refused

@@ -31,7 +31,8 @@ class Metadata(BaseModel):
 class EventData(BaseModel):
     """What an event says. A subclass is one version of one entry of the catalogue.
 
-    ``sources`` are the rooms that may say it; the first is the one used when we say it ourselves.
+    ``sources`` are the rooms that may say it; the first is the one used when we say it ourselves. ``public`` is what no
+    function of this system need hear: it is said for whoever adds a rule to the bus.
     """
 
     # a cold function hears a few events of the families it imports: only those are built, when the first one comes
@@ -40,6 +41,7 @@ class EventData(BaseModel):
     name: ClassVar[str]
     version: ClassVar[int] = 1
     sources: ClassVar[tuple[str, ...]]
+    public: ClassVar[bool] = False
 
 
 DataT_co = TypeVar("DataT_co", bound=EventData, covariant=True)

@@ -18,6 +18,7 @@ from aftercare.kernel.errors import Conflict, DomainError
 from aftercare.kernel.fields import FieldError, InvalidFields, read
 from aftercare.kernel.ports import ActionType, Clock
 from aftercare.kernel.records import RecordWriter
+from aftercare.kernel.shops import PLAIN, ShopDefaults
 from aftercare.kernel.table import PARTITION, SORT, Put, Scalar, Table, WriteRefused
 from aftercare.kernel.times import ONE_SECOND, UtcTime, from_text, to_sortable_text, to_text
 from aftercare.negotiation import keys, store
@@ -100,7 +101,8 @@ class _Place:
             order_id, opened_at = json.loads(base64.b64decode(cursor.encode(), altchars=b"-_", validate=True))
             # the table refuses a place that lies outside what is asked for, and an id that is no key
             is_inside = to_sortable_text(since) <= opened_at <= to_sortable_text(now)
-            if is_inside and 0 < len(order_id.encode()) <= 4 * LONGEST_ID:
+            is_moment = is_inside and opened_at == to_sortable_text(from_text(opened_at))
+            if is_moment and 0 < len(order_id.encode()) <= 4 * LONGEST_ID:
                 return cls(order_id, opened_at)
         except (ValueError, TypeError, AttributeError, RecursionError):
             pass
@@ -122,8 +124,10 @@ class Merchant:
         writer: RecordWriter,
         negotiation: Negotiation,
         can_do: Callable[[str], frozenset[ActionType]],
+        defaults: ShopDefaults = PLAIN,
     ) -> None:
         self._table = table
+        self._defaults = defaults
         self._clock = clock
         self._writer = writer
         self._negotiation = negotiation
@@ -165,7 +169,7 @@ class Merchant:
         return {"version": version, "on": wanted.on}
 
     def _policy(self, shop: str, seen_version: int | None = None) -> PolicyRecord:
-        was = store.read_policy(shop, self._table.get(keys.policy_key(shop)))
+        was = store.read_policy(shop, self._table.get(keys.policy_key(shop)), self._defaults.zone)
         if seen_version is not None and seen_version != was.version:
             raise PolicyChanged(f"the policy has version {was.version} by now")
         return was
@@ -210,7 +214,9 @@ class Merchant:
 
     def buyer_of(self, shop: str, order_id: str) -> str:
         """The pseudonym of who paid for the order, empty where the marketplace names nobody; raises ``NoSuchOrder``."""
-        item = self._table.get(keys.order_key(shop, _possible(order_id)))
+        if not 0 < len(order_id) <= LONGEST_ID:
+            raise NoSuchOrder("no such order")
+        item = self._table.get(keys.order_key(shop, order_id))
         purchase = store.read_order(shop, order_id, item).order.purchase
         if purchase is None:
             raise NoSuchOrder("no such order")

@@ -6,7 +6,7 @@ message is acknowledged as soon as the intent is on record.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import NamedTuple
@@ -60,7 +60,8 @@ class Settlement:
     """The payouts of accepted offers.
 
     ``marketplace`` gives, for a shop, the one that may spend; ``report_stuck`` hears of whatever does not reach its
-    end by itself.
+    end by itself. ``default_brake``: minor units by currency that leave a shop within an hour at most, where it has set
+    no brake of its own; what is not named is as the rule pack says.
     """
 
     def __init__(
@@ -70,7 +71,9 @@ class Settlement:
         writer: RecordWriter,
         marketplace: Callable[[str], Marketplace],
         report_stuck: Callable[[Stuck], None],
+        default_brake: Mapping[str, int] | None = None,
     ) -> None:
+        self._default_brake = default_brake or {}
         self._table = table
         self._clock = clock
         self._writer = writer
@@ -178,9 +181,10 @@ class Settlement:
         """The hourly counter that a payout's first claim must pass; nothing for what costs no money."""
         if payout.kind not in MONEY_LEAVES or payout.amount is None or payout.attempts > 0:
             return []
-        ceiling = rules.default_brake.get(payout.amount.currency)
+        currency = payout.amount.currency
+        ceiling = self._default_brake.get(currency, rules.default_brake.get(currency))
         own = policy.payout_brake_per_hour
-        if own is not None and own.currency == payout.amount.currency:
+        if own is not None and own.currency == currency:
             ceiling = own.minor
         return [store.raise_brake(payout.shop, now, payout.amount, ceiling)]
 

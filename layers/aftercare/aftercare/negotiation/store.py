@@ -151,10 +151,10 @@ class PolicyRecord(NamedTuple):
     version: int
 
 
-def read_policy(shop: str, item: Item | None) -> PolicyRecord:
-    """A shop that has saved nothing has an empty policy: no plans, so no offers."""
+def read_policy(shop: str, item: Item | None, zone: str = "UTC") -> PolicyRecord:
+    """A shop that has saved nothing has an empty policy: no plans, so no offers. ``zone`` is then its zone."""
     if item is None:
-        return PolicyRecord(ShopPolicy(shop=shop), 0)
+        return PolicyRecord(ShopPolicy(shop=shop, zone=zone), 0)
     return PolicyRecord(_policy(str(item[POLICY])), int(item[VERSION]))
 
 

@@ -18,6 +18,7 @@ from aftercare.kernel.envelope import Event, EventData
 from aftercare.kernel.errors import Transient
 from aftercare.kernel.ports import Clock
 from aftercare.kernel.records import RecordWriter, Stored
+from aftercare.kernel.shops import PLAIN, ShopDefaults
 from aftercare.kernel.table import Item, Key, Put, Table, TransactionRefused, WriteRefused
 from aftercare.kernel.times import local_day
 from aftercare.rulepacks.scores import Definitions, definitions
@@ -56,8 +57,9 @@ class FoldedOrder(NamedTuple):
 
 
 class FactLedger:
-    def __init__(self, table: Table, clock: Clock, writer: RecordWriter) -> None:
+    def __init__(self, table: Table, clock: Clock, writer: RecordWriter, defaults: ShopDefaults = PLAIN) -> None:
         self._table = table
+        self._defaults = defaults
         self._clock = clock
         self._writer = writer
 
@@ -226,12 +228,12 @@ class FactLedger:
         return Reading(found.get(key), self._registered(shop, found.get(at)).state)
 
     def _registered(self, shop: str, item: Item | None) -> ShopItem:
-        """The shop; with its first fact it is entered under its marketplace's pack, in UTC."""
+        """The shop; with its first fact it is entered as the defaults say."""
         key = keys.shop_key(shop)
         if item is not None:
             return store.read_shop(key, item)
         now = self._clock.now()
-        state = ShopState.entered(shop, now)
+        state = ShopState.entered(shop, now, zone=self._defaults.zone, pack=self._defaults.pack_of(shop))
         put = store.write_shop(self._writer, None, state, next_closing(now, state.zone), now)
         try:
             self._table.write(put)

@@ -10,6 +10,7 @@ import base64
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date, timedelta
 from functools import partial
 from typing import Annotated, Any, Literal
@@ -22,7 +23,8 @@ from aftercare.kernel.fields import FieldError, InvalidFields, read
 from aftercare.kernel.ids import Id
 from aftercare.kernel.ports import Clock
 from aftercare.kernel.records import RecordWriter
-from aftercare.kernel.table import PARTITION, SORT, VERSION, Table, WriteRefused, every
+from aftercare.kernel.shops import PLAIN, ShopDefaults
+from aftercare.kernel.table import PARTITION, SORT, VERSION, Query, Table, WriteRefused, every
 from aftercare.kernel.times import local_day, to_text
 from aftercare.rulepacks.loader import FALLBACK_MARKETPLACE
 from aftercare.rulepacks.scores import definitions, score_packs, score_rules
@@ -120,8 +122,11 @@ class RegistrationAsked(_Asked):
 class ScoreDesk:
     """``ledger`` makes every change to a record, so that its rows follow with the same write."""
 
-    def __init__(self, table: Table, clock: Clock, writer: RecordWriter, ledger: FactLedger) -> None:
+    def __init__(
+        self, table: Table, clock: Clock, writer: RecordWriter, ledger: FactLedger, defaults: ShopDefaults = PLAIN
+    ) -> None:
         self._table = table
+        self._defaults = defaults
         self._clock = clock
         self._writer = writer
         self._ledger = ledger
@@ -204,9 +209,10 @@ class ScoreDesk:
         """
         asked = read(CasesAsked, query)
         day = date.fromisoformat(asked.day)
-        at = keys.row_key(shop, day, "")
-        after = None if asked.cursor is None else {PARTITION: at.partition, SORT: _sort_of(asked.cursor)}
-        page = self._table.query(store.rows_of(shop, day, after, PAGE * 5))
+        wanted = store.rows_of(shop, day, None, PAGE * 5)
+        if asked.cursor is not None:
+            wanted = replace(wanted, after={PARTITION: wanted.partition, SORT: _sort_of(asked.cursor, wanted)})
+        page = self._table.query(wanted)
         found: list[dict[str, Any]] = []
         for key, item in zip(page.keys, page.items, strict=True):
             row = store.read_row(key, item, day)
@@ -252,9 +258,10 @@ class ScoreDesk:
     def exclusions(self, shop: str, query: Mapping[str, str]) -> dict[str, Any]:
         """Who kept what out of the score and why, and who brought it back; the latest first."""
         asked = read(NotesAsked, query)
-        partition = keys.shop_key(shop).partition
-        after = None if asked.cursor is None else {PARTITION: partition, SORT: _sort_of(asked.cursor)}
-        page = self._table.query(store.notes(shop, asked.limit, after))
+        wanted = store.notes(shop, asked.limit, None)
+        if asked.cursor is not None:
+            wanted = replace(wanted, after={PARTITION: wanted.partition, SORT: _sort_of(asked.cursor, wanted)})
+        page = self._table.query(wanted)
         notes = [store.read_note(item) for item in page.items]
         cursor = None if page.next is None else _cursor_of(page.keys[-1].sort)
         return {"exclusions": [_note(each) for each in notes], "cursor": cursor}
@@ -277,7 +284,7 @@ class ScoreDesk:
 
     def _check_metrics(self, shop: str, metrics: tuple[str, ...]) -> None:
         item = self._shop(shop)
-        pack = shop.partition(":")[0] if item is None else item.state.pack
+        pack = self._defaults.pack_of(shop) if item is None else item.state.pack
         defined = definitions(pack, self._clock.now()).by_formula
         known = {metric.id for metrics_of in defined.values() for metric in metrics_of} | {EVERY_METRIC}
         errors = [
@@ -381,7 +388,7 @@ def _end_of(week: str) -> date:
     if re.fullmatch(r"[0-9]{4}-W[0-9]{2}", week):
         try:
             return date.fromisocalendar(int(week[:4]), int(week[6:]), 1) + A_WEEK
-        except ValueError:
+        except (ValueError, OverflowError):
             pass
     raise NoSuchWeek(f"{week!r} is no ISO week such as 2026-W45")
 
@@ -390,11 +397,12 @@ def _cursor_of(sort: str) -> str:
     return base64.urlsafe_b64encode(sort.encode()).decode()
 
 
-def _sort_of(cursor: str) -> str:
-    """Raises ``InvalidFields`` for a cursor that was not given out."""
+def _sort_of(cursor: str, wanted: Query) -> str:
+    """Raises ``InvalidFields`` for a cursor that was not given out for this list."""
     try:
         sort = base64.b64decode(cursor.encode(), altchars=b"-_", validate=True).decode()
-        if 0 < len(sort.encode()) <= LONGEST_KEY:
+        # the table refuses a place that lies outside what is asked for
+        if wanted.lowest <= sort <= wanted.highest and 0 < len(sort.encode()) <= LONGEST_KEY:
             return sort
     except ValueError:
         pass

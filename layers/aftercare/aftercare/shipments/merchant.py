@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictInt, StringConstraints
 from aftercare.events.vocabulary import AnomalyKind
 from aftercare.kernel.fields import FieldError, InvalidFields, read
 from aftercare.kernel.ports import Clock
+from aftercare.kernel.shops import PLAIN, ShopDefaults
 from aftercare.kernel.table import PARTITION, SORT, Scalar, Table, WriteRefused
 from aftercare.kernel.times import UtcTime
 from aftercare.shipments import keys, store
@@ -96,8 +97,11 @@ class _Place(NamedTuple):
 class ShipmentDesk:
     """``watch`` makes every change, so that what is muted leaves the alerts with the same write."""
 
-    def __init__(self, table: Table, clock: Clock, watch: ShipmentWatch, wording: Wording) -> None:
+    def __init__(
+        self, table: Table, clock: Clock, watch: ShipmentWatch, wording: Wording, defaults: ShopDefaults = PLAIN
+    ) -> None:
         self._table = table
+        self._defaults = defaults
         self._clock = clock
         self._watch = watch
         self._wording = wording
@@ -200,7 +204,7 @@ class ShipmentDesk:
     # ------------------------------------------------------------ settings
 
     def settings(self, shop: str) -> dict[str, Any]:
-        was = store.read_settings(self._table.get(keys.settings_key(shop)))
+        was = store.read_settings(shop, self._table.get(keys.settings_key(shop)), self._defaults)
         return {"version": was.version, "settings": was.settings.model_dump(mode="json", exclude_none=True)}
 
     def replace_settings(self, shop: str, author: str, body: Any) -> dict[str, Any]:
@@ -215,7 +219,7 @@ class ShipmentDesk:
         ]
         if errors:
             raise InvalidFields(errors)
-        was = store.read_settings(self._table.get(keys.settings_key(shop)))
+        was = store.read_settings(shop, self._table.get(keys.settings_key(shop)), self._defaults)
         if wanted.version != was.version:
             raise SettingsChanged(f"the settings have version {was.version} by now")
         stamped = wanted.settings.model_copy(update={"changed_at": self._clock.now(), "changed_by": author})

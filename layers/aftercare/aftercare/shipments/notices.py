@@ -14,6 +14,7 @@ from aftercare.kernel.envelope import Event, EventData
 from aftercare.kernel.errors import Transient
 from aftercare.kernel.ports import Action, ActionStatus, ActionType, Clock, Marketplace
 from aftercare.kernel.records import Change, RecordWriter, Stored
+from aftercare.kernel.shops import PLAIN, ShopDefaults
 from aftercare.kernel.table import Item, Key, Put, Table, TransactionRefused, WriteRefused
 from aftercare.shipments import keys, store
 from aftercare.shipments.model.lifecycle import is_muting
@@ -64,8 +65,10 @@ class DelayNotice:
         wording: DelayWording,
         marketplace: Callable[[str], Marketplace],
         has_plan: Callable[[str, AnomalyKind], bool],
+        defaults: ShopDefaults = PLAIN,
     ) -> None:
         self._table = table
+        self._defaults = defaults
         self._clock = clock
         self._writer = writer
         self._wording = wording
@@ -155,7 +158,7 @@ class DelayNotice:
         if said is None:
             return None
         notice: Item | None = found.get(key)
-        settings = store.read_settings(found.get(settings_at)).settings
+        settings = store.read_settings(shop, found.get(settings_at), self._defaults).settings
         return Reading(None if notice is None else Stored.of(key, notice), shipment, said, settings)
 
     def _note(self, key: Key, reading: Reading, state: str, wake_at: datetime | None = None) -> None:

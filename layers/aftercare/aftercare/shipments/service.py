@@ -16,6 +16,7 @@ from aftercare.kernel.envelope import Event, EventData
 from aftercare.kernel.errors import DomainError, Transient
 from aftercare.kernel.ports import Clock
 from aftercare.kernel.records import Change, RecordWriter
+from aftercare.kernel.shops import PLAIN, ShopDefaults
 from aftercare.kernel.table import Key, Table, WriteRefused
 from aftercare.rulepacks.shipments import ShipmentRules, shipment_rules
 from aftercare.shipments import codec, keys, store
@@ -56,8 +57,11 @@ class NotTold(DomainError):
 class ShipmentWatch:
     """The shipments of orders: what events and timers do to them."""
 
-    def __init__(self, table: Table, clock: Clock, writer: RecordWriter, wording: Wording) -> None:
+    def __init__(
+        self, table: Table, clock: Clock, writer: RecordWriter, wording: Wording, defaults: ShopDefaults = PLAIN
+    ) -> None:
         self._table = table
+        self._defaults = defaults
         self._clock = clock
         self._writer = writer
         self._wording = wording
@@ -230,7 +234,7 @@ class ShipmentWatch:
         record = store.read_shipment(shop, order_id, found.get(key))
         if record.shipment.payment is not None:
             return record
-        pack = store.read_settings(found.get(keys.settings_key(shop))).settings.pack_of(shop)
+        pack = store.read_settings(shop, found.get(keys.settings_key(shop)), self._defaults).settings.pack_of(shop)
         return replace(record, shipment=record.shipment._replace(pack=pack))
 
 

@@ -10,6 +10,7 @@ from aftercare.events.trace import Scan
 from aftercare.events.vocabulary import AnomalyStage
 from aftercare.kernel.errors import MalformedInput
 from aftercare.kernel.records import Change, RecordWriter, Stored
+from aftercare.kernel.shops import PLAIN, ShopDefaults, marketplace_of
 from aftercare.kernel.table import (
     VERSION,
     Absent,
@@ -191,10 +192,10 @@ class SettingsRecord:
     version: int
 
 
-def read_settings(item: Item | None) -> SettingsRecord:
-    """A shop that has saved nothing is watched by its marketplace's rules, and its buyers are told nothing."""
+def read_settings(shop: str, item: Item | None, defaults: ShopDefaults = PLAIN) -> SettingsRecord:
+    """A shop that has saved nothing is watched by the default rules, and its buyers are told nothing."""
     if item is None:
-        return SettingsRecord(ShopSettings(), 0)
+        return SettingsRecord(ShopSettings(pack=defaults.packs.get(marketplace_of(shop)), zone=defaults.zone), 0)
     return SettingsRecord(ShopSettings.model_validate_json(str(item[SETTINGS])), int(item[VERSION]))
 
 

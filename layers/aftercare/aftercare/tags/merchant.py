@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, StringConstraints
 from aftercare.kernel.days import start_of
 from aftercare.kernel.fields import read
 from aftercare.kernel.ports import Clock
+from aftercare.kernel.shops import PLAIN, ShopDefaults
 from aftercare.kernel.table import Table
 from aftercare.kernel.times import local_day, to_text
 from aftercare.rulepacks.tags import TagDefinition
@@ -48,8 +49,9 @@ class ProfileAsked(_Asked):
 class TagDesk:
     """``keeper`` makes every change, so that what it changes is decided and said with the same write."""
 
-    def __init__(self, table: Table, clock: Clock, keeper: TagKeeper) -> None:
+    def __init__(self, table: Table, clock: Clock, keeper: TagKeeper, defaults: ShopDefaults = PLAIN) -> None:
         self._table = table
+        self._defaults = defaults
         self._clock = clock
         self._keeper = keeper
 
@@ -170,7 +172,7 @@ class TagDesk:
     # ------------------------------------------------------------ the table
 
     def _kept(self, shop: str) -> Kept:
-        return store.read_shop(shop, self._table.get(keys.shop_key(shop))).kept
+        return store.read_shop(shop, self._table.get(keys.shop_key(shop)), self._defaults).kept
 
     def _edit(self, shop: str, edit: Edit) -> dict[str, Any]:
         return self._overview(shop, self._keeper.edit(shop, edit).kept)

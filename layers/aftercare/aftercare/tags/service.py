@@ -17,6 +17,7 @@ from aftercare.kernel.envelope import Event, EventData
 from aftercare.kernel.errors import Transient
 from aftercare.kernel.ports import Clock
 from aftercare.kernel.records import RecordWriter
+from aftercare.kernel.shops import PLAIN, ShopDefaults
 from aftercare.kernel.table import Key, Table, WriteRefused
 from aftercare.kernel.times import local_day
 from aftercare.rulepacks.tags import SCORE, TagDefinition, tag_pack
@@ -47,8 +48,11 @@ class TagWording(Protocol):
 
 
 class TagKeeper:
-    def __init__(self, table: Table, clock: Clock, writer: RecordWriter, wording: TagWording) -> None:
+    def __init__(
+        self, table: Table, clock: Clock, writer: RecordWriter, wording: TagWording, defaults: ShopDefaults = PLAIN
+    ) -> None:
         self._table = table
+        self._defaults = defaults
         self._clock = clock
         self._writer = writer
         self._wording = wording
@@ -72,7 +76,7 @@ class TagKeeper:
         """
         for _ in range(ATTEMPTS):
             now = self._clock.now()
-            was = store.read_shop(shop, self._table.get(keys.shop_key(shop)))
+            was = store.read_shop(shop, self._table.get(keys.shop_key(shop)), self._defaults)
             edited = edit(was.kept, now)
             if edited is was.kept and not is_look:
                 return was

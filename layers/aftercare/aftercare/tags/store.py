@@ -11,6 +11,7 @@ from aftercare.kernel import compact
 from aftercare.kernel.envelope import EventData
 from aftercare.kernel.errors import MalformedInput
 from aftercare.kernel.records import Change, RecordWriter, Stored
+from aftercare.kernel.shops import PLAIN, ShopDefaults
 from aftercare.kernel.table import Item, Put
 from aftercare.tags import keys
 from aftercare.tags.model.kept import Kept, read_kept
@@ -32,9 +33,9 @@ class ShopItem(NamedTuple):
         return 0 if self.stored is None else self.stored.version
 
 
-def read_shop(shop: str, item: Item | None) -> ShopItem:
+def read_shop(shop: str, item: Item | None, defaults: ShopDefaults = PLAIN) -> ShopItem:
     if item is None:
-        return ShopItem(Kept(shop.partition(":")[0]), None)
+        return ShopItem(Kept(defaults.pack_of(shop)), None)
     stored = Stored.of(keys.shop_key(shop), item)
     return ShopItem(read_kept(json.loads(stored.state)), stored)
 
