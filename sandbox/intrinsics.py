@@ -51,6 +51,7 @@ class Resolver:
     def __init__(self, document: Mapping[str, Any], overrides: Mapping[str, str]) -> None:
         self.parameters = _parameters(document.get("Parameters", {}), overrides)
         self._conditions: Mapping[str, Any] = document.get("Conditions", {})
+        self._rules: Mapping[str, Any] = document.get("Rules", {})
         self._declared: Mapping[str, Resource] = document["Resources"]
         self.resources: dict[str, Resource] = {
             logical_id: resource
@@ -83,8 +84,20 @@ class Resolver:
                 return all(self.holds(part) for part in parts)
             case {"Fn::Or": list(parts)}:
                 return any(self.holds(part) for part in parts)
+            case {"Fn::Contains": [list(values), value]}:
+                return _text(self.resolve(value)) in map(_text, self.resolve(values))
             case _:
                 raise TemplateError(f"not a condition that the offline cloud understands: {condition!r}")
+
+    def refused(self) -> list[str]:
+        """What the template's rules have against the parameters: the descriptions of the assertions that fail."""
+        rules = [rule for rule in self._rules.values() if self.holds(rule.get("RuleCondition", {"Fn::And": []}))]
+        return [
+            str(assertion["AssertDescription"])
+            for rule in rules
+            for assertion in rule["Assertions"]
+            if not self.holds(assertion["Assert"])
+        ]
 
     def name(self, logical_id: str) -> str:
         """The name that the offline cloud gives to a resource: its own if it has one, else stack and logical id."""

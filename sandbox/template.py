@@ -59,7 +59,10 @@ RATE_UNITS = {"minute": timedelta(minutes=1), "hour": timedelta(hours=1), "day":
 def read_template(path: Path = TEMPLATE, parameters: Mapping[str, str] | None = None) -> Template:
     """The template under these parameters, the defaults for the rest; raises ``TemplateError``."""
     document = json.loads(_translate(path.read_text(encoding="utf-8")))
-    return _Reader(path.parent, Resolver(document, parameters or {})).template()
+    resolver = Resolver(document, parameters or {})
+    if refused := resolver.refused():
+        raise TemplateError("; ".join(refused))
+    return _Reader(path.parent, resolver).template()
 
 
 @lru_cache(maxsize=16)

@@ -77,8 +77,8 @@ def test_what_cannot_be_resolved_is_named(value: Any, named: str) -> None:
 
 
 def test_an_unknown_condition_function_is_refused() -> None:
-    with pytest.raises(TemplateError, match="Fn::Contains"):
-        RESOLVER.holds({"Fn::Contains": [["a"], "a"]})
+    with pytest.raises(TemplateError, match="Fn::EachMemberIn"):
+        RESOLVER.holds({"Fn::EachMemberIn": [["a"], "a"]})
 
 
 def test_a_parameter_overrides_its_default() -> None:
