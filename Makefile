@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test proof check check-rest lint types imports template contracts up invoke replay shops recount benchmarks generate calendars lock clean
+.PHONY: help setup demo test proof check check-rest lint types imports template contracts up invoke replay shops recount benchmarks generate redrive calendars build deploy destroy doctor logs bootstrap emulate lock clean
 
 help: ## list what can be done
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -62,6 +62,7 @@ template: setup
 
 contracts: setup
 	$(BIN)/python events/generate.py --check
+	$(BIN)/python -m tools.openapi --check
 
 RECOUNT := build/recount
 REAL := ../shared/data/real_orders.events.jsonl.gz
@@ -83,13 +84,69 @@ benchmarks: setup ## calls, write units, CPU and start-up beside their targets
 
 generate: setup ## write anew what is generated from code
 	$(BIN)/python events/generate.py
+	$(BIN)/python -m tools.openapi
+
+redrive: setup ## dead letters back to their queue (QUEUE=FactsDeadLetters, ENV=stage, REGION, STACK, RATE=10 a second, DRY=1)
+	@$(BIN)/python tools/redrive.py $(or $(QUEUE),$(error name the dead-letter queue: make redrive QUEUE=FactsDeadLetters ENV=prod DRY=1)) \
+	  $(if $(ENV),--stage $(ENV)) $(if $(STACK),--stack $(STACK)) $(if $(REGION),--region $(REGION)) $(if $(RATE),--rate $(RATE)) $(if $(DRY),--dry)
 
 calendars: setup ## write anew the calendar of public holidays (YEARS=2024..2030)
 	$(BIN)/python tools/calendars.py $(if $(YEARS),--years $(YEARS))
 
+SAM := .venv-sam
+
+$(SAM)/.installed: requirements/sam.txt | $(STAMP)
+	$(BIN)/python -m venv $(SAM)
+	$(SAM)/bin/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/sam.txt
+	@touch $@
+
+build: $(SAM)/.installed ## what `sam deploy` uploads (ARCH=arm64 or x86_64)
+	@$(SAM)/bin/python tools/build.py --arch $(or $(ARCH),arm64)
+
+deploy: build ## one environment of samconfig.toml (ENV=dev)
+	@$(SAM)/bin/sam deploy --config-env $(or $(ENV),$(error name the environment: make deploy ENV=dev))
+
+destroy: $(SAM)/.installed ## the stack of an environment goes; tables, secrets and lost records stay (ENV=dev)
+	@$(SAM)/bin/sam delete --config-env $(or $(ENV),$(error name the environment: make destroy ENV=dev))
+
+doctor: setup ## what is in the way of a deployment, and how a stack is (ENV=dev)
+	@$(BIN)/python tools/doctor.py $(if $(ENV),--env $(ENV))
+
+logs: $(SAM)/.installed ## what the functions of a stage write, as they write it (STAGE=dev REGION=eu-central-1)
+	@$(SAM)/bin/sam logs --cw-log-group /aftercare/$(or $(STAGE),dev) $(if $(REGION),--region $(REGION)) --tail
+
+bootstrap: setup $(SAM)/.installed ## what is built, for this machine, starts in Lambda's own bootstrap
+	@$(SAM)/bin/python tools/build.py --host
+	$(BIN)/pytest -m artifact -n 2 --dist worksteal tests/artifact
+
+EMULATOR := .venv-emulator
+EMULATED := build/emulator/layers
+
+$(EMULATOR)/.installed: requirements/emulator.txt | $(STAMP)
+	$(BIN)/python -m venv $(EMULATOR)
+	$(EMULATOR)/bin/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/emulator.txt
+	@touch $@
+
+# the layers as `sam build` makes them, for the emulator's own Python: functions run on it
+$(EMULATED)/DependenciesLayer/.made: layers/dependencies/Makefile layers/dependencies/requirements.txt $(EMULATOR)/.installed
+	@rm -rf $(@D)
+	@PATH="$(CURDIR)/$(EMULATOR)/bin:$$PATH" $(MAKE) --silent -C layers/dependencies build-DependenciesLayer ARTIFACTS_DIR="$(CURDIR)/$(@D)" \
+	  ARCH="$$(uname -m)" PYTHON_VERSION="$$($(EMULATOR)/bin/python -c 'import sys; print("%d.%d" % sys.version_info[:2])')"
+	@$(EMULATOR)/bin/python -m compileall -q --invalidation-mode unchecked-hash $(@D)
+	@touch $@
+
+emulate: setup $(EMULATED)/DependenciesLayer/.made ## the template, deployed to an emulator of AWS with its roles enforced, does what it is for
+	@rm -rf $(EMULATED)/AftercareLayer
+	@$(MAKE) --silent -C layers/aftercare build-AftercareLayer ARTIFACTS_DIR="$(CURDIR)/$(EMULATED)/AftercareLayer"
+	@$(EMULATOR)/bin/python -m compileall -q --invalidation-mode unchecked-hash $(EMULATED)/AftercareLayer
+	$(BIN)/pytest -m emulator tests/emulator
+
 lock: setup ## resolve the pinned versions anew
 	cd requirements && ../$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade -o development.txt development.in
 	cd requirements && ../$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -c development.txt -o ../layers/dependencies/requirements.txt runtime.in
+	cd requirements && ../$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade -o sam.txt sam.in
+	cd requirements && ../$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade -o bootstrap.txt bootstrap.in
+	cd requirements && ../$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade -o emulator.txt emulator.in
 
 clean: ## remove what was installed and made
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build
+	rm -rf $(VENV) $(SAM) $(EMULATOR) .aws-sam .mypy_cache .ruff_cache .pytest_cache .hypothesis build

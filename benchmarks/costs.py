@@ -45,12 +45,28 @@ class Milliseconds(_Prices):
     marketplace_call: int
 
 
+class AMonth(_Prices):
+    alarm: Decimal
+    dashboard: Decimal
+    secret: Decimal
+    metric: Decimal
+
+
+class AGigabyte(_Prices):
+    logs: Decimal
+    archive: Decimal
+    table: Decimal
+    recovery: Decimal
+
+
 class Prices(_Prices):
     """US dollars for a million of each, and how long a warm function is assumed to be billed."""
 
     as_of: date
     region: str
     per_million: PerMillion
+    a_month: AMonth
+    a_gigabyte: AGigabyte
     assumed_milliseconds: Milliseconds
 
 

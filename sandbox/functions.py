@@ -25,8 +25,8 @@ HTTP = "http"
 READING = ("BatchGet", "Describe", "Get", "Head", "List", "Query", "Receive", "Scan")
 READING_METHODS = frozenset({"GET", "HEAD"})
 
-QUIET = {"POWERTOOLS_LOG_LEVEL": "WARNING", "POWERTOOLS_METRICS_DISABLED": "true"}
-"""What the functions do is told by who plays them: of their logs only what went wrong."""
+UNMEASURED = {"POWERTOOLS_METRICS_DISABLED": "true"}
+"""Metrics are lines for a log that nobody reads here."""
 
 
 @dataclass(frozen=True)
@@ -231,7 +231,7 @@ class _Process:
     def __init__(self, function: Function, parts: Mapping[str, Any]) -> None:
         module_name, handler_name = function.handler.rsplit(".", 1)
         own = {"AWS_LAMBDA_FUNCTION_NAME": function.arn.rsplit(":", 1)[1]}
-        self._variables = {**function.environment, **QUIET, **own}
+        self._variables = {**function.environment, **UNMEASURED, **own}
         self._bootstrap = _module_from(importlib.util.find_spec(BOOTSTRAP))
         app_path = function.folder / f"{module_name}.py"
         app = _module_from(importlib.util.spec_from_file_location(f"offline_function_{function.name}", app_path))

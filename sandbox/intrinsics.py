@@ -173,6 +173,9 @@ class Resolver:
                 return self.arn(name)
             case "AWS::ApiGatewayV2::Api":
                 return API_ID
+            case "AWS::Lambda::Alias":
+                # the offline cloud has one version of each function
+                return self._resolve(self.resources[name]["Properties"]["FunctionName"])
             case _:
                 return self.name(name)
 

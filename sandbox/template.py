@@ -7,6 +7,7 @@ so that nothing seems to work that is silently left out; roles, policies, alarms
 from __future__ import annotations
 
 import json
+import logging
 import re
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
@@ -33,7 +34,7 @@ from sandbox.resources import (
 TEMPLATE = Path(__file__).resolve().parents[1] / "template.yaml"
 NO_EFFECT_OFFLINE = re.compile(
     r"AWS::(IAM|CloudWatch|Logs|SNS|KMS|EventSchemas)::\w+"
-    r"|AWS::Lambda::(LayerVersion|Permission|EventInvokeConfig)"
+    r"|AWS::Lambda::(LayerVersion|Permission|EventInvokeConfig|Version|Alias)|AWS::CodeDeploy::\w+"
     r"|AWS::Events::Archive|AWS::ApiGatewayV2::Stage|AWS::SQS::QueuePolicy|AWS::S3::BucketPolicy"
 )
 PLAYED = frozenset(
@@ -57,9 +58,13 @@ RATE_UNITS = {"minute": timedelta(minutes=1), "hour": timedelta(hours=1), "day":
 
 
 def read_template(path: Path = TEMPLATE, parameters: Mapping[str, str] | None = None) -> Template:
-    """The template under these parameters, the defaults for the rest; raises ``TemplateError``."""
+    """The template under these parameters, the defaults for the rest; raises ``TemplateError``.
+
+    Of the functions' logs only what went wrong is wanted here: what they do is told by who plays them.
+    """
     document = json.loads(_translate(path.read_text(encoding="utf-8")))
-    resolver = Resolver(document, parameters or {})
+    quiet = {"LogLevel": "WARNING"} if "LogLevel" in document.get("Parameters", {}) else {}
+    resolver = Resolver(document, {**quiet, **(parameters or {})})
     if refused := resolver.refused():
         raise TemplateError("; ".join(refused))
     return _Reader(path.parent, resolver).template()
@@ -73,6 +78,8 @@ def _translate(text: str) -> str:
     from samtranslator.translator.translator import Translator
     from samtranslator.yaml_helper import yaml_parse
 
+    # it complains of switches that only AWS itself can set
+    logging.getLogger("samtranslator.feature_toggle.feature_toggle").setLevel(logging.ERROR)
     document = yaml_parse(text)
     for resource in document["Resources"].values():
         for code in ("CodeUri", "ContentUri"):

@@ -23,7 +23,7 @@ from aftercare.negotiation.model.links import OfferLink
 from aftercare.negotiation.model.orders import Order
 from aftercare.negotiation.model.plans import ShopPolicy
 from aftercare.negotiation.service import Negotiation
-from aftercare.negotiation.settlement import Settlement
+from aftercare.negotiation.settlement import Settlement, Stuck
 from sandbox.memory_table import MemoryTable
 
 SHOP = "standard:lotus"
@@ -204,12 +204,13 @@ class World:
         self.marketplace = BookKeeper()
         self.negotiation = Negotiation(self.table, self.clock, writer, PlainWording())
         self.stuck: list[str] = []
+        self.stuck_for: list[int] = []
         self.settlement = Settlement(
             self.table,
             self.clock,
             writer,
             lambda shop: self.marketplace,
-            lambda stuck: self.stuck.append(stuck.state),
+            self._heard_stuck,
         )
         everything = frozenset(ActionType)
         self.merchant = Merchant(self.table, self.clock, writer, self.negotiation, lambda shop: everything)
@@ -220,6 +221,10 @@ class World:
             one = catalogue.parse(entry["source"], entry["detail-type"], entry["detail"])
             self.said.append(one)
             self.pending.append(one)
+
+    def _heard_stuck(self, stuck: Stuck) -> None:
+        self.stuck.append(stuck.state)
+        self.stuck_for.append(stuck.seconds)
 
     def save(self, new: ShopPolicy) -> None:
         was = store.read_policy(SHOP, self.table.get(keys.policy_key(SHOP)))

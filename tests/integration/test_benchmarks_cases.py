@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks import simulator
+from benchmarks import costpage, simulator
 from benchmarks.cases import Played, play_all
 from benchmarks.costs import cost_of, read_prices
 from benchmarks.minimum import NEEDED
@@ -46,6 +46,11 @@ def test_the_bill_of_many_parcels_is_the_sum_of_its_functions(played: list[Playe
     each_million = mixed(cases[SMOOTH], cases[STALLING])
     assert sum(bill.bill.total for bill in whole.bills) == pytest.approx(each_million * 100)
     assert all(bill.in_batches <= bill.bill.total for bill in whole.bills)
+
+
+def test_the_page_of_costs_says_what_the_calls_of_today_cost(played: list[Played], memory_mb: dict[str, int]) -> None:
+    written = costpage.page(played, read_prices(), memory_mb)
+    assert costpage.PAGE.read_text(encoding="utf-8") == written, "python benchmarks/costpage.py --write-docs"
 
 
 def test_every_order_of_the_simulator_is_settled() -> None:

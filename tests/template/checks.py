@@ -15,6 +15,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from aftercare import bootstrap
+from aftercare.aws.metrics import METRICS
 from aftercare.events import catalogue
 from sandbox.clock import VirtualClock
 from sandbox.intrinsics import Resolver
@@ -37,6 +38,7 @@ class Stack:
 
     text: str
     document: Mapping[str, Any]
+    parameters: tuple[tuple[str, str], ...] = ()
 
     @classmethod
     def of(cls, text: str) -> Stack:
@@ -44,7 +46,7 @@ class Stack:
 
     @cached_property
     def resolver(self) -> Resolver:
-        return Resolver(self.document, {})
+        return Resolver(self.document, dict(self.parameters))
 
     def each(self, type_: str) -> Iterator[tuple[str, dict[str, Any]]]:
         """Logical id and resolved properties of the resources of a type."""
@@ -232,6 +234,26 @@ def queue_url_of(stack: Stack, arn: str) -> str | None:
     return None if found is None else stack.resolver.resolve({"Ref": found[0]})
 
 
+def every_event_is_heard_or_public(stack: Stack) -> list[str]:
+    heard: set[str] = set()
+    for _, properties in stack.each("AWS::Events::Rule"):
+        heard |= set(properties["EventPattern"]["detail-type"])
+    faults = []
+    for name, version in catalogue.entries():
+        model = catalogue.model_of(name, version)
+        if model.public and name in heard:
+            faults.append(f"{name} is heard: it is not only for others")
+        if not model.public and name not in heard:
+            faults.append(f"{name} is heard by nobody, and not declared public")
+    return faults
+
+
+def the_bus_is_archived(stack: Stack) -> list[str]:
+    archived = {properties["SourceArn"] for _, properties in stack.each("AWS::Events::Archive")}
+    buses = {stack.resolver.arn(logical_id) for logical_id, _ in stack.each("AWS::Events::EventBus")}
+    return [f"{bus} is not archived" for bus in sorted(buses - archived)]
+
+
 # ---------------------------------------------------------------- queues and streams
 
 
@@ -250,13 +272,31 @@ def every_consumed_queue_has_dead_letters(stack: Stack) -> list[str]:
     return faults
 
 
-def every_dead_letter_queue_is_watched(stack: Stack) -> list[str]:
-    watched = {
+def every_rule_has_dead_letters(stack: Stack) -> list[str]:
+    """What the bus itself could not hand to a queue is kept, and somebody is told."""
+    faults, watched = [], watched_queues(stack)
+    for logical_id, properties in stack.each("AWS::Events::Rule"):
+        if not properties["Targets"]:
+            faults.append(f"{logical_id} has no queue")
+        for target in properties["Targets"]:
+            kept = target.get("DeadLetterConfig", {}).get("Arn", "")
+            if kept.rsplit(":", 1)[-1] not in watched:
+                faults.append(f"{logical_id}: what cannot be delivered is lost, or nobody is told")
+    return faults
+
+
+def watched_queues(stack: Stack) -> set[str]:
+    """The names of the queues of which one single message alarms."""
+    return {
         dimension["Value"]
         for _, properties in stack.each("AWS::CloudWatch::Alarm")
         for dimension in properties.get("Dimensions", [])
         if dimension["Name"] == "QueueName" and properties["Threshold"] == 0
     }
+
+
+def every_dead_letter_queue_is_watched(stack: Stack) -> list[str]:
+    watched = watched_queues(stack)
     dead = {properties["RedrivePolicy"]["deadLetterTargetArn"] for _, properties in stack.each("AWS::SQS::Queue")
             if "RedrivePolicy" in properties}  # fmt: skip
     return [f"{arn} has no alarm" for arn in sorted(dead) if arn.rsplit(":", 1)[1] not in watched]
@@ -325,6 +365,33 @@ def opened(resource: str) -> str:
     return wanted if re.fullmatch(pattern, wanted) else base
 
 
+def what_spends_is_deployed_gradually(stack: Stack) -> list[str]:
+    """By an alias that its queue is mapped to, with alarms that take a version back, and a version for every change."""
+    faults = []
+    for logical_id, resource in stack.document["Resources"].items():
+        if resource["Type"] == "AWS::Lambda::Function" and folder_of(resource) in MAY_SPEND:
+            aliases = {
+                name for name, one in stack.document["Resources"].items()
+                if one["Type"] == "AWS::Lambda::Alias" and one["Properties"]["FunctionName"] == {"Ref": logical_id}
+            }  # fmt: skip
+            mapped = {
+                one["Properties"]["FunctionName"].get("Ref") for name, one in stack.document["Resources"].items()
+                if one["Type"] == "AWS::Lambda::EventSourceMapping" and name.startswith(logical_id)
+            }  # fmt: skip
+            if not aliases or mapped != aliases:
+                faults.append(f"{logical_id} is called as {sorted(map(str, mapped))}, not by its alias")
+    groups = [properties for _, properties in stack.each("AWS::CodeDeploy::DeploymentGroup")]
+    if not groups or not all(group["AlarmConfiguration"].get("Alarms") for group in groups):
+        faults.append("no alarm takes a version back")
+    if "AutoPublishCodeSha256: unbuilt" not in stack.text:
+        faults.append("a change of a layer publishes no version")
+    return faults
+
+
+def folder_of(function: Mapping[str, Any]) -> str:
+    return Path(function["Properties"]["Code"]["S3Key"]).name
+
+
 def only_two_functions_may_publish(stack: Stack) -> list[str]:
     faults = []
     publishers = set()
@@ -373,3 +440,104 @@ def arns_name_no_partition(stack: Stack) -> list[str]:
         host for host in re.findall(r"[\w.${}:-]*\.amazonaws\.com\S*", stack.text) if host != "events.amazonaws.com}"
     ]
     return literal + hosts
+
+
+# ---------------------------------------------------------------- watched
+
+RUNBOOK = ROOT / "docs" / "runbook"
+CHAPTERS = ("## What it means", "## What to look at", "## What to do")
+
+
+def every_alarm_leads_to_its_page(stack: Stack) -> list[str]:
+    faults = []
+    for logical_id, properties in stack.each("AWS::CloudWatch::Alarm"):
+        named = re.search(r"See docs/runbook/([a-z-]+)\.md\.$", properties.get("AlarmDescription", ""))
+        page = RUNBOOK / f"{named.group(1)}.md" if named else None
+        if page is None or not page.exists():
+            faults.append(f"{logical_id} leads to no page")
+        elif not all(chapter in page.read_text(encoding="utf-8") for chapter in CHAPTERS):
+            faults.append(f"{logical_id}: {page.name} does not say what it means, what to look at and what to do")
+    return faults
+
+
+def every_alarm_reaches_somebody(stack: Stack) -> list[str]:
+    """Where an alarm topic is given."""
+    alarmed = Stack(stack.text, stack.document, (("AlarmTopicArn", "arn:topic"),))
+    return [
+        f"{logical_id} tells nobody"
+        for logical_id, properties in alarmed.each("AWS::CloudWatch::Alarm")
+        if properties.get("AlarmActions") != ["arn:topic"]
+    ]
+
+
+def every_metric_is_watched(stack: Stack) -> list[str]:
+    """By an alarm or on the dashboard; and nothing watches a metric, or a dimension of one, that nobody writes."""
+    faults, watched = [], set()
+    for logical_id, properties in stack.each("AWS::CloudWatch::Alarm"):
+        name = properties.get("MetricName", "")
+        if not properties.get("Namespace", "").startswith("Aftercare/"):
+            continue
+        watched.add(name)
+        possible = {METRICS[name].by} if name in METRICS else set()
+        asked = {dimension["Name"] for dimension in properties.get("Dimensions", [])}
+        if name not in METRICS or not asked <= possible:
+            faults.append(f"{logical_id}: nobody writes {name} by {sorted(asked)}")
+    for _, properties in stack.each("AWS::CloudWatch::Dashboard"):
+        watched |= {name for name in METRICS if name in properties["DashboardBody"]}
+    return faults + [f"nobody looks at {name}" for name in sorted(METRICS.keys() - watched)]
+
+
+def every_stream_and_schedule_is_watched(stack: Stack) -> list[str]:
+    """Streams by their lag; what a schedule calls by whether it is called at all: no queue keeps what it missed."""
+    watched = {
+        (properties.get("MetricName"), dimension["Value"])
+        for _, properties in stack.each("AWS::CloudWatch::Alarm")
+        for dimension in properties.get("Dimensions", [])
+    }
+    streaming = {("IteratorAge", properties["FunctionName"]) for _, _, properties in stack.stream_mappings()}
+    scheduled = {
+        ("Invocations", properties["Target"]["Arn"].rsplit(":", 1)[1])
+        for _, properties in stack.each("AWS::Scheduler::Schedule")
+    }
+    return [f"{name} of {function} has no alarm" for name, function in sorted((streaming | scheduled) - watched)]
+
+
+def logs_are_kept_for_a_time(stack: Stack) -> list[str]:
+    """One group with a retention holds the log of every function: one that a function makes itself is kept for ever."""
+    kept = {stack.resolver.name(logical_id) for logical_id, properties in stack.each("AWS::Logs::LogGroup")
+            if int(properties.get("RetentionInDays", 0)) > 0}  # fmt: skip
+    return [
+        f"{logical_id} writes elsewhere"
+        for logical_id, _, properties in stack.functions()
+        if properties.get("LoggingConfig", {}).get("LogGroup") not in kept
+    ]
+
+
+# ---------------------------------------------------------------- regions
+
+ABSENT_IN_CHINA = ("SnapStart", "TracingConfig", "FunctionUrlConfig", "CodeSigningConfigArn", "RecursiveLoop")
+"""Properties of functions that cfn-lint lets pass everywhere, though China's regions lack what they ask for."""
+ABSENT_TYPES = ("AWS::Lambda::Url", "AWS::XRay::", "AWS::Events::Endpoint", "AWS::EventsV2::", "AWS::Cognito::")
+
+
+def nothing_asks_for_what_china_lacks(stack: Stack) -> list[str]:
+    faults = [
+        f"{logical_id}: {resource['Type']} is not in every region"
+        for logical_id, resource in stack.document["Resources"].items()
+        if resource["Type"].startswith(ABSENT_TYPES)
+    ]
+    for logical_id, _, properties in stack.functions():
+        faults += [f"{logical_id}: {name} is not in every region" for name in ABSENT_IN_CHINA if name in properties]
+    for logical_id, _, properties in stack.mappings():
+        faults += [f"{logical_id}: {name} is not in every region"
+                   for name in ("MetricsConfig", "ProvisionedPollerConfig") if name in properties]  # fmt: skip
+    return faults
+
+
+def tables_of_production_cannot_be_deleted(stack: Stack) -> list[str]:
+    production = Stack(stack.text, stack.document, (("Stage", "prod"),))
+    return [
+        f"{logical_id} can be deleted in production"
+        for logical_id, properties in production.each("AWS::DynamoDB::Table")
+        if properties.get("DeletionProtectionEnabled") is not True
+    ]

@@ -123,14 +123,53 @@ BROKEN: tuple[tuple[Check, Break], ...] = (
             "StringEquals"
         ].update({"events:source": ["aftercare.marketplaces"]}),
     ),
+    (
+        checks.what_spends_is_deployed_gradually,
+        put("RefundSettlementFunctionAccepted", {"Ref": "RefundSettlementFunction"}, "FunctionName"),
+    ),
+    (
+        checks.what_spends_is_deployed_gradually,
+        lambda resources: resources.pop("RefundSettlementFunctionDeploymentGroup"),
+    ),
     (checks.tables_are_encrypted_and_recoverable, remove("IntakeTable", "SSESpecification")),
     (checks.tables_are_encrypted_and_recoverable, remove("IntakeTable", "PointInTimeRecoverySpecification")),
     (checks.tables_are_encrypted_and_recoverable, lambda resources: resources["IntakeTable"].pop("DeletionPolicy")),
     (checks.queues_are_encrypted, remove("IngressQueue", "SqsManagedSseEnabled")),
+    (checks.tables_of_production_cannot_be_deleted, put("TagsTable", False, "DeletionProtectionEnabled")),
+    (checks.every_event_is_heard_or_public, lambda resources: resources.pop("PublicationRule")),
+    (checks.every_event_is_heard_or_public, put("SettlementRule", ["OrderDelivered"], *PATTERN, "detail-type")),
+    (
+        checks.every_rule_has_dead_letters,
+        lambda resources: properties(resources, "TagsRule")["Targets"][0].pop("DeadLetterConfig"),
+    ),
+    (checks.every_rule_has_dead_letters, lambda resources: resources.pop("BusDeadLettersAlarm")),
+    (checks.every_rule_has_dead_letters, put("TagsRule", [], "Targets")),
+    (checks.the_bus_is_archived, lambda resources: resources.pop("BusArchive")),
+    (checks.every_alarm_leads_to_its_page, put("RelayLagAlarm", "The relay lags.", "AlarmDescription")),
+    (checks.every_alarm_leads_to_its_page, put("RelayLagAlarm", "See docs/runbook/none.md.", "AlarmDescription")),
+    (checks.every_alarm_reaches_somebody, remove("RelayLagAlarm", "AlarmActions")),
+    (
+        checks.every_metric_is_watched,
+        lambda resources: resources.pop("CodesUnknownAlarm") and resources.pop("Dashboard"),
+    ),
+    (checks.every_metric_is_watched, put("CodesUnknownAlarm", "CodesNew", "MetricName")),
+    (checks.every_metric_is_watched, put("CodesUnknownAlarm", [{"Name": "code", "Value": "x"}], "Dimensions")),
+    (checks.every_stream_and_schedule_is_watched, lambda resources: resources.pop("RowsLagAlarm")),
+    (checks.every_stream_and_schedule_is_watched, lambda resources: resources.pop("SweepStoppedAlarm")),
+    (checks.logs_are_kept_for_a_time, remove("OfferPageFunction", "LoggingConfig")),
+    (checks.logs_are_kept_for_a_time, remove("Logs", "RetentionInDays")),
+    (checks.nothing_asks_for_what_china_lacks, put("OfferPageFunction", {"ApplyOn": "None"}, "SnapStart")),
+    (checks.nothing_asks_for_what_china_lacks, put("OfferPageFunction", {"Mode": "Active"}, "TracingConfig")),
+    (checks.nothing_asks_for_what_china_lacks, put("EventRelayFunctionTags", {"Metrics": []}, "MetricsConfig")),
+    (
+        checks.nothing_asks_for_what_china_lacks,
+        lambda resources: resources.update({"Url": {"Type": "AWS::Lambda::Url", "Properties": {}}}),
+    ),
 )
 BROKEN_TEXTS: tuple[tuple[Check, str, str], ...] = (
     (checks.arns_name_no_partition, "arn:${AWS::Partition}:events", "arn:aws:events"),
     (checks.arns_name_no_partition, "${AWS::URLSuffix}", "amazonaws.com"),
+    (checks.what_spends_is_deployed_gradually, "AutoPublishCodeSha256: unbuilt", ""),
 )
 CHECKS = tuple(dict.fromkeys([check for check, *_ in (*BROKEN, *BROKEN_TEXTS)]))
 
@@ -179,3 +218,14 @@ def test_every_good_example_is_of_a_source_that_may_say_it() -> None:
     for path in checks.EXAMPLES:
         example = json.loads(Path(path).read_text(encoding="utf-8"))
         assert catalogue.parse(example["source"], example["detail-type"], example["detail"]).data.name
+
+
+def test_the_runbooks_index_lists_every_alarm(stack: Stack) -> None:
+    index = (checks.RUNBOOK / "README.md").read_text(encoding="utf-8")
+    listed = set(re.findall(r"`(\w+Alarm)`", index))
+    assert listed == {logical_id for logical_id, _ in stack.each("AWS::CloudWatch::Alarm")}
+
+
+def test_the_page_on_deploying_lists_every_parameter(stack: Stack) -> None:
+    page = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE)) == set(stack.document["Parameters"])

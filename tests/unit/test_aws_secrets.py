@@ -11,7 +11,7 @@ from moto import mock_aws
 from aftercare.aws.clients import client
 from aftercare.aws.secrets import SecretsManagerSecrets
 from aftercare.kernel.errors import Transient
-from aftercare.kernel.ports import UnknownSecret
+from aftercare.kernel.ports import SecretForbidden, UnknownSecret
 
 NOON = datetime(2026, 11, 2, 12, 0, 0, tzinfo=UTC)
 FIVE_MINUTES = timedelta(minutes=5)
@@ -107,7 +107,7 @@ def test_a_fault_is_not_remembered(clock: SetClock) -> None:
 
 
 def test_a_missing_permission_is_not_taken_for_an_unknown_secret(clock: SetClock) -> None:
-    with pytest.raises(ClientError, match="AccessDenied"):
+    with pytest.raises(SecretForbidden):
         secrets_of(FakeManager(shop=refusal("AccessDeniedException")), clock).get("shop")
 
 

@@ -31,6 +31,16 @@ lambda_requests = 100000
 lambda_gb_seconds = 1000000
 schedules = 1
 state_transitions = 1
+[a_month]
+alarm = 1
+dashboard = 1
+secret = 1
+metric = 1
+[a_gigabyte]
+logs = 1
+archive = 1
+table = 1
+recovery = 1
 [assumed_milliseconds]
 invocation = 10
 aws_call = 20

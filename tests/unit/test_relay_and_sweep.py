@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from builders import SHARDS, START, StandingClock, World, order_paid, refund_requested
+from builders import SHARDS, SHOP, START, StandingClock, World, order_paid, refund_requested
 
 from aftercare.consuming import Consumer
 from aftercare.events.catalogue import parse
@@ -164,3 +164,13 @@ def test_a_message_that_fails_in_passing_comes_again_and_the_others_are_done() -
     consumer = Consumer(clock=StandingClock(START), intake_table=MemoryTable(), on_event=fail_first)
     assert consumer.consume(records(body, body)) == {"batchItemFailures": [{"itemIdentifier": "0"}]}
     assert len(heard) == 2
+
+
+def test_an_event_that_nobody_can_read_is_found_by_the_shop_that_it_names() -> None:
+    table = MemoryTable()
+    consumer = Consumer(clock=StandingClock(START), intake_table=table, on_event=lambda _: None)
+    odd = json.dumps({"source": "x", "detail-type": "y", "detail": {"metadata": {"shop": SHOP}}})
+    hostile = json.dumps({"source": "x", "detail-type": "y", "detail": {"metadata": {"shop": "no shop#at all"}}})
+    consumer.consume(records(odd, hostile))
+    shelves = {shop: len(intake_store.list_page(table, Shelf.EVENTS, shop, None, 10)[0]) for shop in (SHOP, "unknown")}
+    assert shelves == {SHOP: 1, "unknown": 1}

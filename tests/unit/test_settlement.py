@@ -352,3 +352,27 @@ def test_a_plan_for_new_buyers_passes_over_those_who_bought_before() -> None:
     assert world.case().why_not == "no_match"
     world.hear(order_paid("A9", buyer="b_new"), refund_requested("R9", "A9", buyer="b_new"))
     assert world.case("A9").state is CaseState.OFFERED
+
+
+def test_a_payout_in_doubt_is_said_again_with_every_look_that_finds_no_answer(world: World) -> None:
+    accept(world)
+    world.marketplace.answers = [AMBIGUOUS]
+    world.marketplace.look_up = lambda key: AMBIGUOUS  # type: ignore[method-assign]
+    world.run()
+    world.pass_time(hours(3))
+    assert set(world.stuck) == {"unknown"}
+    assert world.stuck_for == sorted(world.stuck_for)
+    assert world.stuck_for[-1] >= 900
+
+
+def test_a_payout_that_needs_a_person_is_said_every_four_hours_with_how_long_it_has_waited(world: World) -> None:
+    accept(world)
+    world.marketplace.answers = [ActionOutcome(ActionStatus.KEY_REUSED)]
+    world.run()
+    world.pass_time(hours(13))
+    assert world.stuck == ["needs_human"] * 4
+    assert world.stuck_for == [0, 4 * 3600, 8 * 3600, 12 * 3600]
+    key = payouts(world)[0].key
+    world.merchant.resolve(SHOP, "ann", {"key": key, "paid": True, "evidence": "the books"})
+    world.pass_time(hours(24))
+    assert len(world.stuck) == 4

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -13,6 +14,7 @@ from aftercare.events.catalogue import read_json
 from aftercare.kernel.due import from_message
 from aftercare.kernel.envelope import Event, EventData
 from aftercare.kernel.errors import MalformedInput
+from aftercare.kernel.ids import ShopId
 from aftercare.kernel.ports import Clock
 from aftercare.kernel.table import Key, Table
 
@@ -56,7 +58,19 @@ class Consumer:
         from aftercare.intake.model import SetAside, Shelf
 
         digest = hashlib.sha256(body.encode()).hexdigest()
-        store.set_aside(self._intake_table, SetAside(Shelf.EVENTS, "unknown", digest, self._clock.now(), reason, body))
+        entry = SetAside(Shelf.EVENTS, shop_in(body), digest, self._clock.now(), reason, body)
+        store.set_aside(self._intake_table, entry)
+
+
+def shop_in(body: str) -> str:
+    """The shop that a message which nobody understands seems to be about, so that its merchant finds it."""
+    from pydantic import TypeAdapter
+
+    try:
+        shop: str = TypeAdapter(ShopId).validate_python(json.loads(body)["detail"]["metadata"]["shop"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return "unknown"
+    return shop
 
 
 def about(record: Mapping[str, Any]) -> dict[str, str | None]:

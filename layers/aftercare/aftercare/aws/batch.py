@@ -39,6 +39,7 @@ def _log_failure(record: Mapping[str, Any], error: Exception, about: Mapping[str
         "message_id": record["messageId"],
         "receive_count": record.get("attributes", {}).get("ApproximateReceiveCount"),
         "error": type(error).__name__,
+        "code": _code(error),
         # a library's message may quote the input, and with it a buyer's words
         "error_message": str(error) if isinstance(error, AftercareError) else None,
     }
@@ -46,6 +47,15 @@ def _log_failure(record: Mapping[str, Any], error: Exception, about: Mapping[str
         log("record goes back to its queue", level="WARNING", **fields)
     else:
         log("record failed", level="ERROR", trace=_trace(error), **fields)
+
+
+def _code(error: Exception) -> str | None:
+    """AWS's own word for what it refused, such as AccessDeniedException."""
+    from botocore.exceptions import ClientError
+
+    from aftercare.aws.faults import error_code
+
+    return error_code(error) if isinstance(error, ClientError) else None
 
 
 def _trace(error: BaseException) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from aftercare.aws.faults import error_code, transient_faults
-from aftercare.kernel.ports import Clock, UnknownSecret
+from aftercare.kernel.ports import Clock, SecretForbidden, UnknownSecret
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
@@ -61,6 +61,8 @@ class SecretsManagerSecrets:
         except ClientError as error:
             if error_code(error) in NOTHING_THERE:
                 return None
+            if error_code(error) == "AccessDeniedException":
+                raise SecretForbidden(name) from error
             raise
         return _json_object(name, answer.get("SecretString", ""))
 

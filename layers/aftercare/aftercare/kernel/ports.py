@@ -37,9 +37,16 @@ class UnknownSecret(AftercareError):
     """No secret stands under that name."""
 
 
+class SecretForbidden(AftercareError):
+    """The function's role does not grant that secret: for whoever deploys it to mend."""
+
+
 class Secrets(Protocol):
     def get(self, name: str) -> Mapping[str, Any]:
-        """The secret's JSON object, at most five minutes old; raises ``UnknownSecret`` or ``Transient``."""
+        """The secret's JSON object, at most five minutes old.
+
+        Raises ``UnknownSecret``, ``SecretForbidden`` or ``Transient``.
+        """
 
 
 class Objects(Protocol):

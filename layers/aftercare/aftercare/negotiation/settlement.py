@@ -53,7 +53,7 @@ class Stuck(NamedTuple):
     state: str
     reason: str
     seconds: int
-    """Since it was set out to be paid."""
+    """Since it stands so; of one in doubt, since it was set out to be paid."""
 
 
 class Settlement:
@@ -223,6 +223,7 @@ class Settlement:
     def _say_again(self, record: PayoutRecord, rules: SettlementRules) -> PayoutRecord:
         now, payout = self._clock.now(), record.payout
         if payout.retry_at is not None and now < payout.retry_at:
+            self._rearm(record)
             return record
         said = self._save(record, payout.needs_human(now, payout.reason or "", rules), now)
         self._report(said.payout)
@@ -316,7 +317,7 @@ class Settlement:
         """One conditional write; raises ``WriteRefused`` when somebody else moved the payout."""
         put = store.write_payout(self._writer, was, payout, now)
         self._table.write(put)
-        if payout.state is not was.payout.state:
+        if payout.state is not was.payout.state or payout.state is PayoutState.UNKNOWN:
             self._report(payout)
         return PayoutRecord(payout, Stored.of(put.key, put.attributes))
 
@@ -324,7 +325,8 @@ class Settlement:
         refused = payout.state is PayoutState.REFUSED and payout.kind is not OptionKind.COUPON_REVOCATION
         if refused or payout.state in (PayoutState.HELD, PayoutState.UNKNOWN, PayoutState.NEEDS_HUMAN):
             reason = payout.reason or ""
-            waited = int((self._clock.now() - payout.created_at).total_seconds())
+            since = payout.created_at if payout.state is PayoutState.UNKNOWN else payout.moved_at
+            waited = int((self._clock.now() - since).total_seconds())
             self._report_stuck(Stuck(payout.shop, payout.order_id, payout.key, payout.state.value, reason, waited))
 
     # ------------------------------------------------------------ reading

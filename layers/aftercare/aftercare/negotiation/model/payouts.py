@@ -16,6 +16,7 @@ from aftercare.events.vocabulary import OptionKind, SettlementResult
 from aftercare.kernel.errors import DomainError
 from aftercare.kernel.money import Money
 from aftercare.kernel.ports import Action, ActionOutcome, ActionStatus, ActionType
+from aftercare.kernel.times import from_text
 from aftercare.negotiation.model import history
 from aftercare.negotiation.model.cases import Case
 from aftercare.negotiation.model.history import Step
@@ -106,6 +107,12 @@ class Payout(Part):
     @property
     def history(self) -> tuple[Step, ...]:
         return history.steps_of(self.log)
+
+    @property
+    def moved_at(self) -> datetime:
+        """When it came to stand as it does."""
+        steps = self.history
+        return from_text(steps[-1].at) if steps else self.created_at
 
     @property
     def action(self) -> Action:

@@ -131,7 +131,7 @@ class RoundPlan(_Part):
 class Allowance(_Part):
     """The most cases, and the most money promised or paid in them; None for no limit."""
 
-    cases: Annotated[int, Field(strict=True, ge=1)] | None = None
+    cases: Annotated[int, Field(strict=True, ge=1, le=1_000_000)] | None = None
     amount: PositiveMoney | None = None
 
 
