@@ -57,8 +57,11 @@ types: setup
 imports: setup
 	$(BIN)/lint-imports
 
+# every region of samconfig.toml, and China's other one
+REGIONS := us-east-1 eu-central-1 ap-southeast-1 cn-north-1 cn-northwest-1
+
 template: setup
-	$(BIN)/cfn-lint template.yaml
+	$(BIN)/cfn-lint --regions $(REGIONS) --template template.yaml
 
 contracts: setup
 	$(BIN)/python events/generate.py --check

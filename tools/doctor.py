@@ -52,8 +52,13 @@ class Environment(NamedTuple):
         if name not in deployed:
             raise KeyError(f"samconfig.toml has no environment {name}, only {', '.join(deployed)}")
         wanted = deployed[name]
-        pairs = (each.split("=", 1) for each in wanted["parameter_overrides"])
-        return cls(wanted["stack_name"], wanted["region"], dict(pairs))
+        return cls(wanted["stack_name"], wanted["region"], overrides(wanted["parameter_overrides"]))
+
+
+def overrides(written: Sequence[str]) -> dict[str, str]:
+    """Parameters by their names; what is empty stands in quotes, or SAM would not read it."""
+    pairs = (each.split("=", 1) for each in written)
+    return {name: value.strip('"') for name, value in pairs}
 
 
 # ---------------------------------------------------------------- this machine

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -105,3 +106,23 @@ def test_a_change_of_a_layer_publishes_a_new_version(tool: ModuleType, tmp_path:
 def test_a_template_that_would_publish_no_version_is_not_built(tool: ModuleType) -> None:
     with pytest.raises(SystemExit, match="publish a new version"):
         tool.stamped("Resources: {}", "digest")
+
+
+READ_ALL = """
+import sys, tomllib
+from samcli.cli.types import CfnParameterOverridesType
+for name, found in tomllib.load(open(sys.argv[1], "rb")).items():
+    if isinstance(found, dict) and "deploy" in found:
+        CfnParameterOverridesType().convert(tuple(found["deploy"]["parameters"]["parameter_overrides"]), None, None)
+        print(name)
+"""
+
+
+@pytest.mark.artifact
+def test_sam_reads_every_environment(tool: ModuleType) -> None:
+    """By its own reading of parameters: what is not of its form ends a deployment before it begins."""
+    samconfig = TEMPLATE.parent / "samconfig.toml"
+    command = [str(tool.SAM / "python"), "-c", READ_ALL, str(samconfig)]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603  SAM's own interpreter
+    assert ran.returncode == 0, ran.stderr
+    assert "prod-cn-north-1" in ran.stdout.splitlines()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 
 from sandbox.intrinsics import TemplateError
 from sandbox.template import TEMPLATE, read_template
+from tools.doctor import overrides
 
 ENVIRONMENTS: Mapping[str, Any] = {
     name: found["deploy"]["parameters"]
@@ -20,8 +22,17 @@ PRODUCTION = sorted(name for name in ENVIRONMENTS if name.startswith("prod-"))
 OWNERS = {"AlarmTopicArn": "arn:topic", "JwtIssuer": "https://sign-in.test", "PublicBaseUrl": "https://buyers.test"}
 
 
+READ_BY_SAM = re.compile(r'[A-Za-z0-9]+=("[^"]*"|[^ "]+)')
+
+
 def parameters(environment: str) -> dict[str, str]:
-    return dict(each.split("=", 1) for each in ENVIRONMENTS[environment]["parameter_overrides"])
+    return overrides(ENVIRONMENTS[environment]["parameter_overrides"])
+
+
+@pytest.mark.parametrize("environment", sorted(ENVIRONMENTS))
+def test_every_parameter_is_written_as_sam_reads_it(environment: str) -> None:
+    odd = [each for each in ENVIRONMENTS[environment]["parameter_overrides"] if not READ_BY_SAM.fullmatch(each)]
+    assert odd == []
 
 
 def test_there_is_an_environment_to_try_and_one_a_region_of_production() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import copy
 import json
 import re
@@ -229,3 +230,28 @@ def test_the_runbooks_index_lists_every_alarm(stack: Stack) -> None:
 def test_the_page_on_deploying_lists_every_parameter(stack: Stack) -> None:
     page = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
     assert set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE)) == set(stack.document["Parameters"])
+
+
+def test_only_settlement_is_given_a_marketplace_that_can_spend() -> None:
+    """Beside the secrets, which its role alone may read."""
+    source = (ROOT / "layers" / "aftercare" / "aftercare" / "bootstrap.py").read_text(encoding="utf-8")
+    assembled = [node for node in ast.parse(source).body if isinstance(node, ast.FunctionDef)]
+    spending = {
+        node.name for node in assembled if '_marketplaces("act")' in (ast.get_source_segment(source, node) or "")
+    }
+    assert spending == {"settlement_consumer"}
+    users = {
+        path.parent.name
+        for path in (ROOT / "functions").glob("*/app.py")
+        if "settlement_consumer" in path.read_text(encoding="utf-8")
+    }
+    assert users == checks.MAY_SPEND
+
+
+def test_every_locked_package_has_hashes_and_no_index_is_named() -> None:
+    locks = [*(ROOT / "requirements").glob("*.txt"), ROOT / "layers" / "dependencies" / "requirements.txt"]
+    for lock in locks:
+        text = lock.read_text(encoding="utf-8")
+        assert not re.search(r"https?://|--(extra-)?index|--find-links|@ ", text), lock
+        pins = re.findall(r"^[\w.\[\],-]+==[^\s]+(?: ; .*?)? \\\n((?:    --hash=.*\n)+)", text, re.MULTILINE)
+        assert len(pins) == len(re.findall(r"^[\w]", text, re.MULTILINE)) > 0, lock
