@@ -102,6 +102,30 @@ def test_without_a_case_there_are_no_rates() -> None:
     assert (shown["offer"]["gross"], shown["cost_per_kept"], shown["plans"]) == (None, [], [])
 
 
+def test_every_round_says_what_it_kept_and_what_that_cost() -> None:
+    first = kept(500, rounds=(1,), chosen_round=1)
+    second = kept(900, rounds=(1, 2), chosen_round=2)
+    came_back = kept(900, rounds=(1, 2), chosen_round=2, applied_again=True)
+    [plan_] = figures([first, second, came_back, one(rounds=(1, 2)), one(Arm.HOLD_OUT)])["plans"]
+    assert plan_["rounds"] == [
+        {
+            "round": 1,
+            "presented": 4,
+            "kept_by_offer": 1,
+            "net_kept": 1,
+            "cost_per_kept": [{"minor": 500, "currency": "CNY"}],
+        },
+        {
+            "round": 2,
+            "presented": 3,
+            "kept_by_offer": 2,
+            "net_kept": 1,
+            # what was given to the one who came back was spent too
+            "cost_per_kept": [{"minor": 1800, "currency": "CNY"}],
+        },
+    ]
+
+
 def test_every_plan_has_its_own_figures() -> None:
     shown = figures([kept(), one(plan_id="b"), one(Arm.HOLD_OUT, plan_id="b", withdrawn=True)])
     assert [(each["plan"], each["offer"]["gross"], each["hold_out"]["gross"]) for each in shown["plans"]] == [

@@ -228,10 +228,21 @@ class Comparison(TypedDict):
     note: Words | None
 
 
+class RoundKept(TypedDict):
+    """One round of a ladder: the cases that were shown it, and those that an option of it kept."""
+
+    round: Annotated[int, Field(ge=1, le=3)]
+    presented: Count
+    kept_by_offer: Count
+    net_kept: Count
+    cost_per_kept: list[Money]
+
+
 class PlanComparison(Comparison):
-    """The comparison of one plan's cases."""
+    """The comparison of one plan's cases, and what each round of its ladder kept."""
 
     plan: str
+    rounds: list[RoundKept]
 
 
 class KeepRate(Comparison):

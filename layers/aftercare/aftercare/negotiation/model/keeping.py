@@ -29,7 +29,10 @@ ARMS = (Arm.OFFER, Arm.HOLD_OUT)
 
 @dataclass(frozen=True, slots=True)
 class CountedCase:
-    """What one case counts. ``cost`` is what was given to keep it: money and coupons, not goods sent again."""
+    """What one case counts. ``cost`` is what was given to keep it: money and coupons, not goods sent again.
+
+    ``rounds`` are those that the buyer was shown, ``chosen_round`` the one of the option taken.
+    """
 
     opened_at: datetime
     plan_id: str
@@ -38,6 +41,8 @@ class CountedCase:
     withdrawn: bool
     applied_again: bool
     cost: Money
+    rounds: tuple[int, ...] = ()
+    chosen_round: int | None = None
 
     @property
     def kept(self) -> bool:
@@ -64,6 +69,8 @@ def counted(order: Order, since: datetime, until: datetime) -> Iterator[CountedC
                 withdrawn=not kept_by_offer and _withdrawn(order, case),
                 applied_again=_applied_again(order, case),
                 cost=_given(order, case, order.purchase.amount.currency),
+                rounds=tuple(shown.number for shown in case.rounds),
+                chosen_round=case.chosen.round if case.chosen else None,
             )
 
 
@@ -136,7 +143,25 @@ def figures(cases: Sequence[CountedCase]) -> dict[str, Any]:
     plans = sorted({case.plan_id for case in cases})
     return {
         **_comparison(cases),
-        "plans": [{"plan": plan, **_comparison([case for case in cases if case.plan_id == plan])} for plan in plans],
+        "plans": [_of_plan(plan, [case for case in cases if case.plan_id == plan]) for plan in plans],
+    }
+
+
+def _of_plan(plan: str, cases: Sequence[CountedCase]) -> dict[str, Any]:
+    """A plan's comparison, and what each round of its ladder kept. Rounds have no hold-out: who sees a later one has
+    turned the earlier down."""
+    rounds = sorted({number for case in cases for number in case.rounds})
+    return {"plan": plan, **_comparison(cases), "rounds": [_of_round(number, cases) for number in rounds]}
+
+
+def _of_round(number: int, cases: Sequence[CountedCase]) -> dict[str, Any]:
+    kept = [case for case in cases if case.kept_by_offer and case.chosen_round == number]
+    return {
+        "round": number,
+        "presented": sum(number in case.rounds for case in cases),
+        "kept_by_offer": len(kept),
+        "net_kept": sum(not case.applied_again for case in kept),
+        "cost_per_kept": [cost.model_dump() for cost in costs_per_kept(kept)],
     }
 
 
