@@ -48,7 +48,9 @@ class TemplateError(Exception):
 class Resolver:
     """Resolves values of one translated template under given parameters."""
 
-    def __init__(self, document: Mapping[str, Any], overrides: Mapping[str, str]) -> None:
+    def __init__(self, document: Mapping[str, Any], overrides: Mapping[str, str], region: str = REGION) -> None:
+        """``region`` is what the template's conditions and rules see; names and ARNs are those of the offline cloud."""
+        self._region = region
         self.parameters = _parameters(document.get("Parameters", {}), overrides)
         self._conditions: Mapping[str, Any] = document.get("Conditions", {})
         self._rules: Mapping[str, Any] = document.get("Rules", {})
@@ -162,6 +164,8 @@ class Resolver:
     def _ref(self, name: str) -> Any:
         if name == NO_VALUE:
             return _NOTHING
+        if name == "AWS::Region":
+            return self._region
         if name in PSEUDO_PARAMETERS:
             return PSEUDO_PARAMETERS[name]
         if name in self.parameters:
@@ -191,6 +195,8 @@ class Resolver:
                 return f"{self.arn(logical_id)}/stream/{STREAM_LABEL}"
             case ("AWS::SQS::Queue", "QueueName") | ("AWS::Events::EventBus", "Name"):
                 return self.name(logical_id)
+            case "AWS::Lambda::Version", "Version":
+                return "1"
             case "AWS::SQS::Queue", "QueueUrl":
                 return queue_url(self.name(logical_id))
             case "AWS::S3::Bucket", "RegionalDomainName":

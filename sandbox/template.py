@@ -57,14 +57,14 @@ DEFAULT_BUS = "default"
 RATE_UNITS = {"minute": timedelta(minutes=1), "hour": timedelta(hours=1), "day": timedelta(days=1)}
 
 
-def read_template(path: Path = TEMPLATE, parameters: Mapping[str, str] | None = None) -> Template:
+def read_template(path: Path = TEMPLATE, parameters: Mapping[str, str] | None = None, region: str = REGION) -> Template:
     """The template under these parameters, the defaults for the rest; raises ``TemplateError``.
 
     Of the functions' logs only what went wrong is wanted here: what they do is told by who plays them.
     """
     document = json.loads(_translate(path.read_text(encoding="utf-8")))
     quiet = {"LogLevel": "WARNING"} if "LogLevel" in document.get("Parameters", {}) else {}
-    resolver = Resolver(document, {**quiet, **(parameters or {})})
+    resolver = Resolver(document, {**quiet, **(parameters or {})}, region)
     if refused := resolver.refused():
         raise TemplateError("; ".join(refused))
     return _Reader(path.parent, resolver).template()

@@ -28,7 +28,7 @@ HANDLER = _load()
 
 
 class NoLimit:
-    def count(self, shop: str) -> None: ...
+    def count(self, shop: str, *, by_operators: bool = False) -> None: ...
 
 
 @dataclass

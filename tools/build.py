@@ -131,25 +131,26 @@ def build(target: Target, out: Path) -> list[Size]:
         for folder in folders:
             _compile(target.interpreter, folder)
     template = out / "template.yaml"
-    template.write_text(stamped(template.read_text(encoding="utf-8"), digest_of(folders)), encoding="utf-8")
+    text = template.read_text(encoding="utf-8")
+    template.write_text(stamped(text, digest_of([*folders, template, ROOT / "samconfig.toml"])), encoding="utf-8")
     return [_size(folder) for folder in folders]
 
 
-def digest_of(folders: Sequence[Path]) -> str:
-    """The SHA-256, in hex, of the names and contents of all files in the folders."""
+def digest_of(parts: Sequence[Path]) -> str:
+    """The SHA-256, in hex, of the names and contents of files, and of all files in folders."""
     digest = hashlib.sha256()
-    for folder in folders:
-        for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+    for part in parts:
+        for path in sorted(path for path in (part, *part.rglob("*")) if path.is_file()):
             content = hashlib.sha256(path.read_bytes()).hexdigest()
-            digest.update(f"{folder.name}/{path.relative_to(folder)} {content}\n".encode())
+            digest.update(f"{part.name}/{path.relative_to(part)} {content}\n".encode())
     return digest.hexdigest()
 
 
 def stamped(template: str, digest: str) -> str:
     """A built template that publishes new versions for this code. Raises ``SystemExit`` where it has no place for it.
 
-    SAM itself looks at a function's own folder alone, and nearly all code stands in a layer: a gradual deployment
-    would go on with the old code for ever.
+    SAM itself looks at a function's own folder alone. But nearly all code stands in a layer, and settings come from
+    parameters: what is deployed gradually would go on with the old ones for ever.
     """
     if UNBUILT not in template:
         raise SystemExit(f"the template has no {UNBUILT!r}: nothing would publish a new version")

@@ -75,7 +75,7 @@ def machine(root: Path = ROOT) -> Iterator[Finding]:
 def parameters(environment: Environment) -> Iterator[Finding]:
     """Whether the template takes the parameters, and whether what they name exists."""
     try:
-        read_template(parameters=environment.parameters)
+        read_template(parameters=environment.parameters, region=environment.region)
     except TemplateError as refused:
         yield Finding("parameters", str(refused))
     else:
@@ -115,8 +115,10 @@ def stack(environment: Environment, client: Callable[[str], Any]) -> Iterator[Fi
     yield Finding(f"credentials of account {account}")
     try:
         [found] = client("cloudformation").describe_stacks(StackName=environment.stack)["Stacks"]
-    except ClientError:
-        yield Finding(f"stack {environment.stack}", f"is not in {environment.region}: make deploy")
+    except ClientError as error:
+        absent = "does not exist" in str(error)
+        advice = f"is not in {environment.region}: make deploy" if absent else f"cannot be looked at: {error}"
+        yield Finding(f"stack {environment.stack}", advice)
         return
     status = found["StackStatus"]
     yield Finding(f"stack {environment.stack}", "" if status in SETTLED else f"is {status}")

@@ -153,15 +153,14 @@ class Redrive:
         """The last receipt of every message that is hidden from others."""
 
     def run(self) -> None:
-        """Until a look finds nothing more; whatever is left is seen again by others at once."""
+        """Until a look finds nothing new; whatever is left is seen again by others at once."""
         began_ms = self._now() * 1000
         seen: set[str] = set()
         try:
-            while messages := self._receive():
-                for message in messages:
-                    if message["MessageId"] not in seen:
-                        seen.add(message["MessageId"])
-                        self._take(message, began_ms)
+            while unseen := [each for each in self._receive() if each["MessageId"] not in seen]:
+                for message in unseen:
+                    seen.add(message["MessageId"])
+                    self._take(message, began_ms)
         finally:
             self._release()
 

@@ -14,7 +14,7 @@ from aftercare.aws.logs import log
 from aftercare.aws.metrics import measure
 from aftercare.intake.relay import Outbox
 
-BUDGET_SPENT = "budget_spent"
+BUDGET_SPENT, NEEDS_HUMAN = "budget_spent", "needs_human"
 
 
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
@@ -43,5 +43,7 @@ def note(name: str, detail: Mapping[str, Any]) -> None:
     log(
         "published", event_name=name, event_id=metadata["event_id"], caused_by=caused_by, shop=metadata["shop"], **about
     )
+    if data.get("outcome") == NEEDS_HUMAN:
+        measure("CasesNeedHuman", shop=metadata["shop"])
     if data.get("why_not") == BUDGET_SPENT:
         measure("OffersStoppedByBudget", shop=metadata["shop"])

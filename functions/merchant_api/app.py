@@ -25,7 +25,10 @@ class Call:
     def __init__(self, event: Mapping[str, Any]) -> None:
         caller = Caller.of(event)
         self.parts = bootstrap.merchant_api()
-        self.parts.limit.count(caller.shop)
+        path = event["rawPath"]
+        if path != KILL_SWITCH:
+            # a shop must not be able to use up what those have who decide about it
+            self.parts.limit.count(caller.shop, by_operators=path.startswith(f"{OPERATE}/"))
         self.shop, self.author = caller.shop, caller.author
         self.query: Mapping[str, str] = event.get("queryStringParameters") or {}
         self.body: Callable[[], Any] = lambda: json_body(event)
@@ -45,8 +48,8 @@ def replay(call: Call) -> dict[str, Any]:
 
 def erase_buyer(call: Call, order_id: str) -> dict[str, Any]:
     """Deletes all that the buyer of an order has said or is called; the money's books know only the pseudonym."""
-    buyer = call.parts.merchant.buyer_of(call.shop, order_id)
-    return {"erased": call.parts.erase_buyer(call.shop, buyer) if buyer else 0}
+    buyers = call.parts.merchant.buyers_of(call.shop, order_id)
+    return {"erased": sum(call.parts.erase_buyer(call.shop, buyer) for buyer in buyers)}
 
 
 def as_entry(listed: Listed) -> dict[str, Any]:
@@ -63,6 +66,8 @@ def as_entry(listed: Listed) -> dict[str, Any]:
     }
 
 
+KILL_SWITCH = "/v1/kill-switch"
+"""Answered however often a shop has asked for something else."""
 OPERATE = "/v1/operate"
 """What a marketplace's own people decide about a shop; its merchant's token does not have the scope."""
 CASE = "/v1/orders/<order_id>/cases/<negotiation_id>"
@@ -72,7 +77,7 @@ ROUTES: tuple[tuple[str, str, Callable[..., dict[str, Any]]], ...] = (
     ("GET", "/v1/plans", lambda call: call.parts.merchant.plans(call.shop)),
     ("PUT", "/v1/plans", lambda call: call.parts.merchant.replace_plans(call.shop, call.author, call.body())),
     ("PUT", "/v1/budgets", lambda call: call.parts.merchant.replace_budgets(call.shop, call.author, call.body())),
-    ("PUT", "/v1/kill-switch", lambda call: call.parts.merchant.switch(call.shop, call.author, call.body())),
+    ("PUT", KILL_SWITCH, lambda call: call.parts.merchant.switch(call.shop, call.author, call.body())),
     ("GET", "/v1/cases", lambda call: call.parts.merchant.cases(call.shop, call.query)),
     ("GET", CASE, lambda call, **ids: call.parts.merchant.case(call.shop, **ids)),
     ("GET", f"{CASE}/evidence", lambda call, **ids: call.parts.merchant.evidence(call.shop, **ids)),

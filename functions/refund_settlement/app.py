@@ -9,7 +9,13 @@ from __future__ import annotations
 from typing import Any
 
 from aftercare import bootstrap
+from aftercare.aws.metrics import measure
 
 
-def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
-    return bootstrap.settlement_consumer().consume(event)
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    answer = bootstrap.settlement_consumer().consume(event)
+    failed = len(answer["batchItemFailures"])
+    if failed:
+        # by version: a new one that fails is taken back, and an old one that fails does not keep its mend out
+        measure("SettlementsFailed", failed, by=context.function_version)
+    return answer

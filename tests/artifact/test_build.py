@@ -103,6 +103,14 @@ def test_a_change_of_a_layer_publishes_a_new_version(tool: ModuleType, tmp_path:
     assert before in tool.stamped(TEMPLATE.read_text(encoding="utf-8"), before)
 
 
+def test_a_changed_parameter_publishes_a_new_version(tool: ModuleType, tmp_path: Path) -> None:
+    samconfig = tmp_path / "samconfig.toml"
+    samconfig.write_text('parameter_overrides = ["PayoutBrakePerHour=EUR=1"]', encoding="utf-8")
+    before = tool.digest_of([samconfig])
+    samconfig.write_text('parameter_overrides = ["PayoutBrakePerHour=EUR=9"]', encoding="utf-8")
+    assert tool.digest_of([samconfig]) != before
+
+
 def test_a_template_that_would_publish_no_version_is_not_built(tool: ModuleType) -> None:
     with pytest.raises(SystemExit, match="publish a new version"):
         tool.stamped("Resources: {}", "digest")

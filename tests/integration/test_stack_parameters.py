@@ -34,6 +34,11 @@ def test_a_shop_that_nobody_registered_has_the_stacks_zone_and_rules(lotus: Town
     assert "flash_delivery" in {tag["tag"] for tag in tags["tags"]}
 
 
+def test_what_a_shop_does_not_choose_stays_the_stacks(lotus: Town) -> None:
+    saved = lotus.merchant("PUT", "/v1/shipments/settings", {"version": 0, "settings": {"locale": "en"}}, shop=NEW_SHOP)
+    assert (saved["settings"]["zone"], saved["settings"]["pack"]) == ("Asia/Shanghai", "taobao")
+
+
 def test_a_shop_is_entered_for_its_scores_in_the_stacks_zone_and_rules(lotus: Town) -> None:
     paid = order_paid()
     lotus.sandbox.bus.publish([replace(paid, metadata=paid.metadata.model_copy(update={"shop": NEW_SHOP})).entry()])

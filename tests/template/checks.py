@@ -420,7 +420,7 @@ def tables_are_encrypted_and_recoverable(stack: Stack) -> list[str]:
             faults.append(f"{logical_id} is not encrypted with a key of the account")
         if not properties.get("PointInTimeRecoverySpecification", {}).get("PointInTimeRecoveryEnabled"):
             faults.append(f"{logical_id} cannot be restored")
-        if stack.document["Resources"][logical_id].get("DeletionPolicy") != "Retain":
+        if stack.document["Resources"][logical_id].get("DeletionPolicy") != "RetainExceptOnCreate":
             faults.append(f"{logical_id} goes with the stack")
     return faults
 

@@ -54,6 +54,13 @@ def test_production_is_refused_until_its_owner_has_filled_it_in(environment: str
     assert read_template(parameters=given).functions
 
 
+def test_in_china_buyers_need_an_address_of_their_own() -> None:
+    given = {**parameters("prod-cn-north-1"), **OWNERS, "PublicBaseUrl": ""}
+    with pytest.raises(TemplateError, match="ICP licence"):
+        read_template(parameters=given, region="cn-north-1")
+    assert read_template(parameters=given, region="eu-central-1").functions
+
+
 def test_merchants_could_not_sign_in_with_the_issuer_of_the_examples() -> None:
     example = {**OWNERS, "JwtIssuer": "https://issuer.example", "Stage": "prod"}
     with pytest.raises(TemplateError, match="JwtIssuer"):

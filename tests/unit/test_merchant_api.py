@@ -366,6 +366,19 @@ def test_the_buyer_of_an_order_that_is_not_the_shops_is_not_erased(api: Api) -> 
     assert api("POST", "/v1/orders/A9/buyer/erase", {}).problem == (404, "no-such-order")
 
 
+def test_a_buyer_who_asked_for_money_back_is_erased_though_the_payment_was_never_heard_of(api: Api) -> None:
+    facts_of(api, "b_7", "RefundRequested#R1")
+    api.world.hear(refund_requested(buyer="b_7"))
+    assert api("POST", "/v1/orders/A1/buyer/erase", {}).json == {"erased": 1}
+
+
+def test_the_kill_switch_and_the_operators_are_not_kept_out_by_a_shop_that_asks_too_often(api: Api) -> None:
+    for _ in range(PER_MINUTE + 1):
+        api("GET", "/v1/plans")
+    assert api("PUT", "/v1/kill-switch", {"on": "x", "version": 1}).status == 422
+    assert api("POST", "/v1/operate/nothing", {}).status == 404
+
+
 def test_an_order_whose_marketplace_names_no_buyer_has_nothing_to_erase(api: Api) -> None:
     api.world.hear(order_paid(buyer=""))
     assert api("POST", "/v1/orders/A1/buyer/erase", {}).json == {"erased": 0}

@@ -93,6 +93,21 @@ def test_a_case_waits_for_promises_up_to_five_minutes_after_the_payment_was_hear
     assert offered(world) is OptionKind.PARTIAL_REFUND
 
 
+def test_no_promise_is_waited_for_so_long_that_the_offer_itself_would_come_too_late(world: World) -> None:
+    # an offer ends an hour before the marketplace's deadline, and is not made with less than half an hour left
+    soon = to_text(START + timedelta(minutes=92))
+    world.hear(order_paid(), refund_requested(respond_by=soon))
+    world.pass_time(WAITING)
+    assert offered(world) is OptionKind.PARTIAL_REFUND
+
+
+def test_nobody_waits_for_a_plan_of_another_trigger() -> None:
+    world = World()
+    world.save(policy(guaranteed(triggers=["parcel_anomaly"]), plan("share")))
+    world.hear(order_paid(), refund_requested())
+    assert world.case().state is CaseState.OFFERED
+
+
 def test_where_no_plan_turns_on_a_promise_nobody_waits() -> None:
     world = World()
     world.hear(order_paid(), refund_requested())

@@ -28,6 +28,8 @@ METRICS: Mapping[str, Metric] = {
     "OffersStoppedByBudget": Metric("Count", by_shop=True),
     "PayoutsStuck": Metric("Count", by="state", by_shop=True),
     "PayoutStuckSeconds": Metric("Seconds", by="state"),
+    "SettlementsFailed": Metric("Count", by="version"),
+    "CasesNeedHuman": Metric("Count", by_shop=True),
     "OldestDueSeconds": Metric("Seconds", by="owner"),
     "RequestsOverLimit": Metric("Count", by_shop=True),
 }

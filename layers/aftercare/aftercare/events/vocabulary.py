@@ -68,12 +68,13 @@ class OpenEnum(StrEnum):
 
 
 def has_unknown_code(shape: BaseModel) -> bool:
-    """Whether anything in it is a text that its list does not know."""
+    """Whether anything in it is a text that its list does not know. What a contact is about, and who signed, many
+    marketplaces and carriers do not know themselves: that is their answer, and no code of theirs."""
     for value in vars(shape).values():
         parts = value if isinstance(value, tuple) else (value,)
         for part in parts:
             if isinstance(part, OpenEnum):
-                if part.name == "UNKNOWN":
+                if part.name == "UNKNOWN" and not isinstance(part, (ContactTopic, SignedBy)):
                     return True
             elif isinstance(part, BaseModel) and has_unknown_code(part):
                 return True

@@ -29,11 +29,12 @@ class RequestLimit:
         self._clock = clock
         self._per_minute = per_minute
 
-    def count(self, shop: str) -> None:
-        """Counts one request within the clock minute; raises ``TooManyRequests``."""
+    def count(self, shop: str, *, by_operators: bool = False) -> None:
+        """Counts one request within the clock minute, those about a shop by the marketplace's own people for
+        themselves; raises ``TooManyRequests``."""
         now = self._clock.now()
         counted = Increment(
-            key=Key(f"LIMIT#{shop}", now.strftime("%Y-%m-%dT%H:%M")),
+            key=Key(f"LIMIT#{'operate#' if by_operators else ''}{shop}", now.strftime("%Y-%m-%dT%H:%M")),
             by={"requests": 1},
             ceilings={"requests": self._per_minute},
             attributes={"expires_at": int((now + KEPT).timestamp())},

@@ -83,5 +83,5 @@ def from_message(body: str) -> Key | None:
     try:
         due = json.loads(body)["due"]
         return Key(due["partition"], due["sort"])
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise MalformedInput("not a timer's message") from error

@@ -47,7 +47,7 @@ class PolicyChanged(Conflict):
 
 
 class NoSuchOrder(DomainError):
-    """No order of that id was ever paid in the shop."""
+    """Nothing was ever heard of an order of that id in the shop."""
 
 
 class _Asked(BaseModel):
@@ -212,15 +212,14 @@ class Merchant:
         order, case = self._case(shop, order_id, negotiation_id)
         return casefile.whole(order, case, self._payouts(order, case), rules_of(order, self._clock.now()))
 
-    def buyer_of(self, shop: str, order_id: str) -> str:
-        """The pseudonym of who paid for the order, empty where the marketplace names nobody; raises ``NoSuchOrder``."""
+    def buyers_of(self, shop: str, order_id: str) -> frozenset[str]:
+        """The pseudonyms of an order's buyers, none where the marketplace names nobody; raises ``NoSuchOrder``."""
         if not 0 < len(order_id) <= LONGEST_ID:
             raise NoSuchOrder("no such order")
         item = self._table.get(keys.order_key(shop, order_id))
-        purchase = store.read_order(shop, order_id, item).order.purchase
-        if purchase is None:
+        if item is None:
             raise NoSuchOrder("no such order")
-        return purchase.buyer
+        return store.read_order(shop, order_id, item).order.buyers
 
     def evidence(self, shop: str, order_id: str, negotiation_id: str) -> dict[str, Any]:
         """Raises ``NoSuchCase``."""

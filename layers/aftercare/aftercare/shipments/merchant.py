@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictInt, StringConstraints
 from aftercare.events.vocabulary import AnomalyKind
 from aftercare.kernel.fields import FieldError, InvalidFields, read
 from aftercare.kernel.ports import Clock
-from aftercare.kernel.shops import PLAIN, ShopDefaults
+from aftercare.kernel.shops import PLAIN, ShopDefaults, marketplace_of
 from aftercare.kernel.table import PARTITION, SORT, Scalar, Table, WriteRefused
 from aftercare.kernel.times import UtcTime
 from aftercare.shipments import keys, store
@@ -222,7 +222,11 @@ class ShipmentDesk:
         was = store.read_settings(shop, self._table.get(keys.settings_key(shop)), self._defaults)
         if wanted.version != was.version:
             raise SettingsChanged(f"the settings have version {was.version} by now")
-        stamped = wanted.settings.model_copy(update={"changed_at": self._clock.now(), "changed_by": author})
+        chosen = wanted.settings.model_fields_set
+        usual = {"pack": self._defaults.packs.get(marketplace_of(shop)), "zone": self._defaults.zone}
+        unchosen = {name: value for name, value in usual.items() if name not in chosen}
+        stamp = {"changed_at": self._clock.now(), "changed_by": author}
+        stamped = wanted.settings.model_copy(update={**unchosen, **stamp})
         put = store.write_settings(shop, was, stamped)
         try:
             self._table.write(put)

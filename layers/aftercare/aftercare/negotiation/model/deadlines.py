@@ -50,9 +50,15 @@ def waits_until(order: Order, case: Case, around: Surroundings) -> datetime:
     """How long a case waits for its order: until an offer would come too late. Once that is known, it waits for what
     tags promised to it, where a plan turns on that: the promise is said after the payment."""
     if order.purchase is not None:
-        if order.purchase_heard_at is None or not around.policy.turns_on_promises:
+        if order.purchase_heard_at is None or not around.policy.turns_on_promises(case.trigger.kind):
             return case.opened_at
-        return order.purchase_heard_at + timedelta(minutes=around.rules.waiting.promises)
+        wait = order.purchase_heard_at + timedelta(minutes=around.rules.waiting.promises)
+        known = asked_of(order, case)
+        if known is None:
+            return wait
+        # no promise is worth the offer: what is left must be enough to answer it
+        enough = last_moment(known, around.rules) - timedelta(minutes=around.rules.answering.shortest_answer)
+        return max(case.opened_at, min(wait, enough))
     asked = asked_of(order, case)
     if asked is not None:
         return last_moment(asked, around.rules)

@@ -75,6 +75,7 @@ class Asked(Part):
     revision: int
     line_ids: tuple[str, ...] = ()
     """Empty: the whole order."""
+    buyer: str = ""
 
     @classmethod
     def of(cls, data: RefundRequested | RefundUpdated) -> Asked:
@@ -87,6 +88,7 @@ class Asked(Part):
             respond_by=data.respond_by,
             revision=data.revision,
             line_ids=tuple(line.line_id for line in data.lines or ()),
+            buyer=data.buyer,
         )
 
     def asks_the_same_as(self, other: Asked) -> bool:
@@ -282,6 +284,13 @@ class Order(Part):
             return None
         given = sum(commitment.compensation.minor for commitment in self.commitments.values())
         return Money(minor=given, currency=self.purchase.amount.currency)
+
+    @property
+    def buyers(self) -> frozenset[str]:
+        """The pseudonyms of who paid and of who asked for money back; nearly always one."""
+        asked = [one.buyer for request in self.requests.values() for one in (request.first, request.since) if one]
+        paid = [self.purchase.buyer] if self.purchase else []
+        return frozenset(buyer for buyer in (*asked, *paid) if buyer)
 
     def lines_of(self, refund_id: str | None) -> tuple[PurchaseLine, ...]:
         """The lines that a request is about; all of them where it names none that is known."""

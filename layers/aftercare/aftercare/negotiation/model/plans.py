@@ -193,9 +193,8 @@ class ShopPolicy(_Part):
     changed_at: UtcTime | None = None
     changed_by: str | None = None
 
-    @property
-    def turns_on_promises(self) -> bool:
-        return any(plan.situation.promised_tags for plan in self.plans)
+    def turns_on_promises(self, trigger: Trigger) -> bool:
+        return any(plan.situation.promised_tags and trigger in plan.situation.triggers for plan in self.plans)
 
     def answers(self, trigger: Trigger, anomaly: AnomalyKind | None = None) -> bool:
         """Whether some plan may begin with that trigger, and with that kind of anomaly where it is one."""
