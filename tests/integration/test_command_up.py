@@ -128,7 +128,7 @@ def test_what_is_signed_is_genuine_at_its_time(capsys: CapSys) -> None:
     secrets = read_shops()[0].credentials
     assert secrets is not None
     now = datetime(2026, 11, 5, 11, 20, tzinfo=UTC)
-    assert verify(headers, body, {"secrets": secrets.secrets}, now) == "msg_7"
+    assert verify(headers, body, {"secrets": secrets.secrets}, now).delivery_id == "msg_7"
 
 
 def test_a_timestamp_is_added_where_there_is_none(tmp_path: Path, capsys: CapSys) -> None:

@@ -52,3 +52,9 @@ def test_a_payout_above_the_stacks_brake_is_held_where_the_shop_has_none(lotus: 
     lotus.wait(timedelta(minutes=1))
     assert lotus.case("A1").state is CaseState.SETTLING
     assert lotus.books.payments == []
+
+
+def test_delays_cannot_be_told_through_a_door_that_only_listens(lotus: Town) -> None:
+    wanted = {"version": 0, "settings": {"delay_messages": {}}}
+    refused = lotus.merchant("PUT", "/v1/shipments/settings", wanted, shop="shopify:lotus")
+    assert [error["field"] for error in refused["errors"]] == ["settings.delay_messages"]

@@ -19,6 +19,7 @@ from aftercare.intake.model import SetAside, Shelf
 from aftercare.intake.receiving import Answer, Request
 from aftercare.intake.service import BatchOutcome
 from aftercare.kernel.errors import Transient
+from aftercare.marketplaces import doors
 
 FUNCTIONS = Path(__file__).parents[2] / "functions"
 Handler = Callable[[Mapping[str, Any], object], dict[str, Any]]
@@ -105,9 +106,10 @@ def test_failed_messages_come_again_and_what_was_set_aside_is_logged_without_its
     assert [line["reason"] for line in log_lines() if "reason" in line] == ["not UTF-8"]
 
 
-def test_the_front_door_loads_no_models() -> None:
+@pytest.mark.parametrize("door", sorted(doors.CAPABILITIES))
+def test_the_front_door_loads_no_models(door: str) -> None:
     code = (
-        "import sys, aftercare.intake.receiving; from aftercare.marketplaces import doors; doors.verifier('standard');"
+        f"import sys, aftercare.intake.receiving; from aftercare.marketplaces import doors; doors.verifier('{door}');"
         "sys.exit('pydantic' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0  # noqa: S603  our own text

@@ -265,12 +265,12 @@ def test_nobody_waits_longer_than_they_have_patience_though_the_work_is_done(wor
 def test_what_it_did_it_tells_by_a_webhook_that_our_own_door_takes(world: World, action: Action, outcome: str) -> None:
     world.spender.act(action)
     [delivery] = world.twin.deliveries()
-    delivery_id = verify(delivery.headers, delivery.body, {"secrets": [READ]}, world.clock.now())
+    genuine = verify(delivery.headers, delivery.body, {"secrets": [READ]}, world.clock.now())
     [fact] = (
         translate(
             delivery.body,
             shop="standard:tea-house",
-            delivery_id=delivery_id,
+            delivery_id=genuine.delivery_id,
             received_at=world.clock.now(),
             pseudonym_key=b"key",
             ref_of=lambda *parts: "|".join(map(str, parts)),

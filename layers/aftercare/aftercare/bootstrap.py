@@ -343,7 +343,7 @@ def publication_consumer() -> Consumer:
 def _marketplaces_at_hand() -> Callable[[str], Marketplace | None]:
     """As ``_marketplaces`` gives them to speak to, and None where there is no way to one."""
     from aftercare.kernel.ports import UnknownSecret
-    from aftercare.marketplaces.standard.act import CannotAct
+    from aftercare.marketplaces.doors import CannotAct
 
     marketplaces = _marketplaces("read")
 
@@ -459,11 +459,20 @@ def merchant_api() -> MerchantApiParts:
 
 @_once
 def _shipment_desk() -> ShipmentDesk:
+    from aftercare.kernel.ports import ActionType
+    from aftercare.marketplaces import doors
     from aftercare.pages.anomalies import AnomalyWording
     from aftercare.shipments.merchant import ShipmentDesk
 
     table, clock = _table("SHIPMENTS_TABLE"), _parts().clock
-    return ShipmentDesk(table, clock, _shipment_watch(), AnomalyWording(), _defaults())
+    return ShipmentDesk(
+        table,
+        clock,
+        _shipment_watch(),
+        AnomalyWording(),
+        _defaults(),
+        lambda shop: ActionType.MESSAGE_SEND in doors.actions_of(shop),
+    )
 
 
 @_once

@@ -15,6 +15,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
 from aftercare.kernel.errors import MalformedInput
+from aftercare.kernel.ports import NO_HEADING, Genuine, Heading
 
 if TYPE_CHECKING:
     # the models behind it take longer to load than a webhook's sender likes to wait
@@ -29,8 +30,8 @@ class Verify(Protocol):
 
     def __call__(
         self, headers: Mapping[str, str], body: bytes, credentials: Mapping[str, Any] | None, now: datetime
-    ) -> str:
-        """Answers the delivery's dedupe key; raises ``DomainError`` for a delivery that is not genuine or not fresh.
+    ) -> Genuine:
+        """Raises ``DomainError`` for a delivery that is not genuine or not fresh; ``headers`` have lower-case names.
 
         ``credentials`` is None for an unknown shop: the work is the same and the delivery is refused.
         """
@@ -69,8 +70,12 @@ class Translate(Protocol):
         received_at: datetime,
         pseudonym_key: bytes,
         ref_of: RefOf,
+        heading: Heading,
     ) -> Sequence[Fact] | None:
-        """The facts in the delivery, None for a topic that the door does not know; raises ``MalformedInput``."""
+        """The facts in the delivery, None for a topic that the door does not know.
+
+        Raises ``MalformedInput``, and ``NotTranslated`` for what is to be parked with a reason of the door's own.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +87,7 @@ class Delivery:
     delivery_id: str
     received_at: datetime
     body: bytes
+    heading: Heading = NO_HEADING
 
     @property
     def shop(self) -> str:
@@ -97,6 +103,7 @@ class Delivery:
             "shop_id": self.shop_id,
             "delivery_id": self.delivery_id,
             "received_at": self.received_at.isoformat(),
+            **_heading_to_json(self.heading),
         }
         encoded = _json({**head, "base64": base64.b64encode(self.body).decode()})
         text = _text_of(self.body)
@@ -114,12 +121,17 @@ class Delivery:
             received_at = datetime.fromisoformat(content["received_at"])
             if received_at.tzinfo is None:
                 raise MalformedInput("not a delivery of ours: a time without an offset")
+            triggered_at = content.get("triggered_at")
             return cls(
                 door=str(content["door"]),
                 shop_id=str(content["shop_id"]),
                 delivery_id=str(content["delivery_id"]),
                 received_at=received_at,
                 body=body,
+                heading=Heading(
+                    topic=content.get("topic"),
+                    triggered_at=None if triggered_at is None else datetime.fromisoformat(triggered_at),
+                ),
             )
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError, binascii.Error) as error:
             raise MalformedInput(f"not a delivery of ours: {type(error).__name__}") from error
@@ -160,6 +172,12 @@ class Listed:
     version: int
     replays: int
     replayed_at: datetime | None
+
+
+def _heading_to_json(heading: Heading) -> dict[str, str]:
+    triggered_at = None if heading.triggered_at is None else heading.triggered_at.isoformat()
+    said = {"topic": heading.topic, "triggered_at": triggered_at}
+    return {name: value for name, value in said.items() if value is not None}
 
 
 def _json(content: Mapping[str, str]) -> str:

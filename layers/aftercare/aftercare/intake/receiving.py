@@ -95,12 +95,14 @@ class WebhookIntake:
         now = self._clock.now()
         headers = {name.lower(): value for name, value in request.headers.items()}
         try:
-            delivery_id = verify(headers, body, credentials, now)
+            genuine = verify(headers, body, credentials, now)
         except DomainError as refusal:
             if credentials is None:
                 return Answer(*UNAUTHORIZED, "unknown shop")
             return Answer(*UNAUTHORIZED, str(refusal), f"{request.door}:{request.shop_id}")
-        delivery = Delivery(request.door, request.shop_id, delivery_id, now, body)
+        if genuine.shop_id not in (None, request.shop_id):
+            return Answer(*UNAUTHORIZED, "the delivery names another shop", f"{request.door}:{request.shop_id}")
+        delivery = Delivery(request.door, request.shop_id, genuine.delivery_id, now, body, genuine.heading)
         self._queue.send([delivery.to_message()])
         return Answer(202, '{"status":"accepted"}', "accepted", delivery.shop)
 

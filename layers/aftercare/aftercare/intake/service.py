@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from aftercare.intake import store
 from aftercare.intake.model import Delivery, Fact, Listed, SetAside, Shelf, Translate
-from aftercare.kernel.errors import DomainError, MalformedInput, Transient
+from aftercare.kernel.errors import DomainError, MalformedInput, NotTranslated, Transient
 from aftercare.kernel.ports import Bus, Clock, Queue, Secrets
 from aftercare.kernel.table import Table, WriteRefused
 
@@ -111,6 +111,9 @@ class Translator:
         except MalformedInput as malformed:
             self._keep(Shelf.QUARANTINE, delivery, message, str(malformed), outcome)
             return []
+        except NotTranslated as untold:
+            self._keep(Shelf.PARKED, delivery, message, str(untold), outcome)
+            return []
         if facts is None:
             self._keep(Shelf.PARKED, delivery, message, "a topic that the door does not know", outcome)
             return []
@@ -130,6 +133,7 @@ class Translator:
             received_at=delivery.received_at,
             pseudonym_key=key,
             ref_of=store.private_ref,
+            heading=delivery.heading,
         )
 
     def _publish(self, understood: Sequence[_Understood], outcome: BatchOutcome) -> None:

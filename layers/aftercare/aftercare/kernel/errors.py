@@ -15,6 +15,10 @@ class MalformedInput(AftercareError):
     """The input can never be understood, however often it is delivered: quarantine it."""
 
 
+class NotTranslated(AftercareError):
+    """The input is understood, and no fact of ours follows from it alone: park it with this reason."""
+
+
 class Transient(AftercareError):
     """The same call may succeed later: return the message to its queue."""
 

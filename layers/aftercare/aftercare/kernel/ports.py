@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from aftercare.kernel.errors import AftercareError, Transient
 
@@ -69,6 +69,27 @@ class NoReply(Transient):
 class Http(Protocol):
     def request(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> HttpReply:
         """One attempt, no retry, no redirect; raises ``NoReply``."""
+
+
+class Heading(NamedTuple):
+    """What a delivery says outside its body. Few marketplaces sign it, so no fact may rest on it alone."""
+
+    topic: str | None = None
+    triggered_at: datetime | None = None
+
+
+NO_HEADING = Heading()
+
+
+class Genuine(NamedTuple):
+    """What a door's check answers: the dedupe key, and what stands in the headers beside it.
+
+    ``shop_id`` is the shop that the delivery itself names, None at a door whose deliveries name none.
+    """
+
+    delivery_id: str
+    shop_id: str | None = None
+    heading: Heading = NO_HEADING
 
 
 class ActionType(StrEnum):

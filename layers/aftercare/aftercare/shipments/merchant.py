@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from functools import partial
 from typing import Annotated, Any, NamedTuple, Self
@@ -98,8 +98,16 @@ class ShipmentDesk:
     """``watch`` makes every change, so that what is muted leaves the alerts with the same write."""
 
     def __init__(
-        self, table: Table, clock: Clock, watch: ShipmentWatch, wording: Wording, defaults: ShopDefaults = PLAIN
+        self,
+        table: Table,
+        clock: Clock,
+        watch: ShipmentWatch,
+        wording: Wording,
+        defaults: ShopDefaults = PLAIN,
+        takes_messages: Callable[[str], bool] = lambda _: True,
     ) -> None:
+        """``takes_messages``: whether a shop's marketplace passes messages on to buyers."""
+        self._takes_messages = takes_messages
         self._table = table
         self._defaults = defaults
         self._clock = clock
@@ -217,6 +225,8 @@ class ShipmentDesk:
             # a closed list takes every text, to stand what is written by a later version of this program
             if kind is AnomalyKind.UNKNOWN
         ]
+        if messages is not None and not self._takes_messages(shop):
+            errors.append(FieldError("settings.delay_messages", "the shop's marketplace takes no messages from us"))
         if errors:
             raise InvalidFields(errors)
         was = store.read_settings(shop, self._table.get(keys.settings_key(shop)), self._defaults)

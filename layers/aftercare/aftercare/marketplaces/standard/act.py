@@ -20,7 +20,7 @@ from aftercare.kernel.ports import (
     HttpReply,
     NoReply,
 )
-from aftercare.marketplaces.doors import CAPABILITIES
+from aftercare.marketplaces.doors import CAPABILITIES, CannotAct
 from aftercare.marketplaces.standard.signature import signed_headers
 
 KEY_HEADER = "Idempotency-Key"
@@ -34,10 +34,6 @@ PRINTABLE = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) != "%")
 
 class ActionNotAllowed(AftercareError):
     """The caller holds a secret that may not sign this action: a defect of the program."""
-
-
-class CannotAct(AftercareError):
-    """The shop's secret does not say where actions go: its marketplace takes none from us."""
 
 
 class StandardMarketplace:

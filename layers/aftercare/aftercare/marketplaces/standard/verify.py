@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from aftercare.kernel.errors import DomainError
+from aftercare.kernel.ports import Genuine
 from aftercare.marketplaces.standard.signature import ID_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER, signature
 
 REPLAY_WINDOW = timedelta(seconds=300)
@@ -28,7 +29,7 @@ class OutsideWindow(DomainError):
     """Genuine, but too old or from the future: a replay, or a clock that is wrong."""
 
 
-def verify(headers: Mapping[str, str], body: bytes, credentials: Mapping[str, Any] | None, now: datetime) -> str:
+def verify(headers: Mapping[str, str], body: bytes, credentials: Mapping[str, Any] | None, now: datetime) -> Genuine:
     """Answers the delivery's id, the same over its retries; raises ``BadSignature`` or ``OutsideWindow``.
 
     ``headers`` have lower-case names; ``credentials`` is the shop's ``read`` secret, or None for a shop that nobody
@@ -50,7 +51,7 @@ def verify(headers: Mapping[str, str], body: bytes, credentials: Mapping[str, An
         raise BadSignature("no active secret of the shop signed this delivery")
     if abs(now - datetime.fromtimestamp(int(timestamp), UTC)) > REPLAY_WINDOW:
         raise OutsideWindow("the delivery's time is too far from ours")
-    return message_id
+    return Genuine(message_id)
 
 
 def _is_signed_by_any(secrets: Sequence[str], message_id: str, timestamp: str, body: bytes, presented: str) -> bool:
