@@ -130,10 +130,15 @@ def build(target: Target, out: Path) -> list[Size]:
     if target.interpreter is not None:
         for folder in folders:
             _compile(target.interpreter, folder)
+    stamp(out, ROOT / "samconfig.toml")
+    return [_size(folder) for folder in folders]
+
+
+def stamp(out: Path, samconfig: Path) -> None:
+    """Puts into the built template what publishes new versions: the digest of its code and of all its settings."""
     template = out / "template.yaml"
     text = template.read_text(encoding="utf-8")
-    template.write_text(stamped(text, digest_of([*folders, template, ROOT / "samconfig.toml"])), encoding="utf-8")
-    return [_size(folder) for folder in folders]
+    template.write_text(stamped(text, digest_of([out, samconfig])), encoding="utf-8")
 
 
 def digest_of(parts: Sequence[Path]) -> str:

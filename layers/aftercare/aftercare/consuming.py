@@ -49,8 +49,8 @@ class Consumer:
                 self._on_due(due)
         except MalformedInput as malformed:
             log("event set aside", level="ERROR", message_id=record["messageId"], reason=str(malformed))
-            measure("EventsSetAside")
             self._set_aside(body, str(malformed))
+            measure("EventsSetAside")
 
     def _set_aside(self, body: str, reason: str) -> None:
         # nearly every process ends without ever having needed these

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
+from aftercare.intake import store
 from aftercare.kernel.errors import DomainError
 from aftercare.kernel.ports import Clock
-from aftercare.kernel.table import Increment, Key, Table, WriteRefused
+from aftercare.kernel.table import Table, WriteRefused
 
 A_MINUTE = 60
-KEPT = timedelta(hours=1)
 
 
 class TooManyRequests(DomainError):
@@ -33,13 +31,7 @@ class RequestLimit:
         """Counts one request within the clock minute, those about a shop by the marketplace's own people for
         themselves; raises ``TooManyRequests``."""
         now = self._clock.now()
-        counted = Increment(
-            key=Key(f"LIMIT#{'operate#' if by_operators else ''}{shop}", now.strftime("%Y-%m-%dT%H:%M")),
-            by={"requests": 1},
-            ceilings={"requests": self._per_minute},
-            attributes={"expires_at": int((now + KEPT).timestamp())},
-        )
         try:
-            self._table.write(counted)
+            self._table.write(store.count_request(shop, now, self._per_minute, by_operators=by_operators))
         except WriteRefused as refused:
             raise TooManyRequests(shop, A_MINUTE - now.second) from refused

@@ -6,7 +6,7 @@
 | ``TEXT#{shop}`` | the same | free text of a fact that names no buyer |
 | ``QUARANTINE#{shop}`` / ``PARKED#{shop}`` | ``{received_at}#{delivery_id}`` | a delivery that was set aside, whole |
 | ``EVENTS#{shop}`` | ``{received_at}#{event_id}`` | an event of ours that could not be taken, whole |
-| ``LIMIT#{shop}`` | ``{minute}`` | the requests that a shop has made of the merchants' API |
+| ``LIMIT#{shop}`` or ``LIMIT#operate#{shop}`` | ``{minute}`` | requests of the merchants' API, a shop's own and operators' |
 """  # noqa: E501  a table's row is one line
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from aftercare.kernel.table import (
     VERSION,
     Absent,
     Delete,
+    Increment,
     Item,
     Key,
     Put,
@@ -36,6 +37,7 @@ from aftercare.kernel.times import from_text, to_sortable_text, to_text
 
 HASH_DIGITS = 16
 EXPIRES_AT = "expires_at"
+COUNTS_KEPT = timedelta(hours=1)
 SET_ASIDE_KEPT = timedelta(days=90)
 """A delivery is set aside whole, with whatever it says of people: long enough to be looked at, and no longer."""
 
@@ -76,8 +78,23 @@ def erase_buyer(table: Table, shop: str, buyer: str) -> int:
     partition = private_key(shop, buyer, "").partition
     found = every(table, Query(partition))
     for key, _ in found:
+        # whatever stands there by now is the buyer's too: it goes without a condition
         table.write(Delete(key, ()))
     return len(found)
+
+
+# ---------------------------------------------------------------- limits
+
+
+def count_request(shop: str, now: datetime, most: int, *, by_operators: bool) -> Increment:
+    """One request within the clock minute; refused beyond ``most``."""
+    of = f"operate#{shop}" if by_operators else shop
+    return Increment(
+        key=Key(f"LIMIT#{of}", now.strftime("%Y-%m-%dT%H:%M")),
+        by={"requests": 1},
+        ceilings={"requests": most},
+        attributes={EXPIRES_AT: int((now + COUNTS_KEPT).timestamp())},
+    )
 
 
 def _content_hash(private: Mapping[str, str]) -> str:
