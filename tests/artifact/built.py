@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import shutil
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from artifact.runtime_api import Invocation, invoke
 
 from sandbox.guard import FAKE_SETTINGS
 from sandbox.resources import Function
+from tools import build
 
 ROOT = Path(__file__).parents[2]
 LAMBDA_SETTINGS = {
@@ -57,19 +55,8 @@ class Artifact:
         return replace(self, built=folder)
 
 
-def build_tool() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("build_tool", ROOT / "tools" / "build.py")
-    assert spec is not None
-    assert spec.loader is not None
-    tool = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = tool
-    spec.loader.exec_module(tool)
-    return tool
-
-
 def artifact() -> Artifact:
     """Raises ``FileNotFoundError`` where nothing was built."""
-    tool = build_tool()
-    if not tool.STARTED.is_dir():
-        raise FileNotFoundError(f"{tool.STARTED} is not there: run 'make bootstrap'")
-    return Artifact(tool.host_target().interpreter, tool.RUNTIME, tool.STARTED)
+    if not build.STARTED.is_dir():
+        raise FileNotFoundError(f"{build.STARTED} is not there: run 'make bootstrap'")
+    return Artifact(build.host_target().interpreter, build.RUNTIME, build.STARTED)

@@ -9,9 +9,9 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from artifact.built import build_tool
 
 from sandbox.template import TEMPLATE
+from tools import build
 
 FOUND = "#!/bin/sh\nprintf '%s\\n' {path} cpython {version} final\n"
 SHIM = "#!/bin/sh\necho 'command not found' >&2\nexit 127\n"
@@ -19,7 +19,7 @@ SHIM = "#!/bin/sh\necho 'command not found' >&2\nexit 127\n"
 
 @pytest.fixture(scope="module")
 def tool() -> ModuleType:
-    return build_tool()
+    return build
 
 
 @pytest.fixture(autouse=True)

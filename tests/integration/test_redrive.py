@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import sys
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -22,24 +20,12 @@ from aftercare.intake.model import Delivery
 from aftercare.kernel.due import to_message
 from aftercare.kernel.table import Key
 from sandbox.template import TEMPLATE
+from tools import redrive
 
 ROOT = Path(__file__).parents[2]
 STACK = "aftercare-dev"
 REGION = "eu-central-1"
 EXAMPLES = ROOT / "events" / "catalogue"
-
-
-def _load() -> Any:
-    spec = importlib.util.spec_from_file_location("tools_redrive", ROOT / "tools" / "redrive.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-redrive = _load()
 
 
 def event(name: str) -> str:
